@@ -1,0 +1,1 @@
+"""Decides how the program talks to people: commands, words and exit codes."""

@@ -1,0 +1,1 @@
+"""Decides what the running program does: daemon, API and operations."""

@@ -1,0 +1,1 @@
+"""Decides how bytes and bundles travel, and what each way promises."""

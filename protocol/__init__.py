@@ -1,0 +1,1 @@
+"""Decides bytes and rules: what is valid, what it means, how it is encoded."""

@@ -1,0 +1,1 @@
+"""Decides what the world does: virtual clock, space, contacts and faults."""

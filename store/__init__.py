@@ -1,0 +1,1 @@
+"""Decides what a node remembers: one SQLite database, its queries and quotas."""

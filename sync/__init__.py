@@ -1,0 +1,1 @@
+"""Decides who is sent what, and when: time and bytes in, effects out."""
