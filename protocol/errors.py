@@ -1,6 +1,7 @@
 """The errors of the library: each class says whose fault it is.
 
-``ValueError`` and ``TypeError`` are left to mean a mistake in our own code.
+Built-in errors (``ValueError``, ``TypeError``, ``RuntimeError``) are left to mean a mistake in
+our own code.
 """
 
 from __future__ import annotations
