@@ -1,0 +1,108 @@
+"""What a peer is interested in: identities, channels, and how deep.
+
+A roster is a sorted list of rows. It is sent once and named by its hash afterwards, because
+the interest of a node changes far more seldom than what its people write.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from .encoding import MAX_ARRAY, MAX_UINT, Value, as_bytes, as_fields, as_list, as_uint, pack
+from .entry import CHANNEL_IDENTITY, MAX_CHANNEL
+from .errors import DecodeError
+from .hashing import HASH_BYTES, PERSON_ROSTER, hash32
+
+MAX_ROSTER_ROWS: Final = MAX_ARRAY
+"""65,536 rows of about 40 bytes: 2.6 MB of memory for each peer at the worst."""
+
+
+class Depth(IntEnum):
+    """How much of a log is wanted."""
+
+    EVERYTHING = 0
+    NEWEST = 1
+    """The newest ``n`` entries with payloads, the rest not at all."""
+    STUBS = 2
+    """Headers without payloads."""
+
+
+class RosterRow(NamedTuple):
+    """One wish: a channel of every device of an identity.
+
+    A row for any channel implies channel 0 of that identity, without which nothing of it can
+    be verified.
+    """
+
+    identity: bytes
+    channel: int
+    depth: Depth
+    n: int
+    """Entries wanted where the depth is ``NEWEST``, else 0."""
+
+
+class Roster:
+    """A set of wishes with its name; immutable."""
+
+    __slots__ = ("_channels", "hash", "rows")
+
+    def __init__(self, rows: Iterable[RosterRow]) -> None:
+        """Sort the rows.
+
+        Raises:
+            ValueError: two rows for one channel of an identity, or too many rows.
+        """
+        self.rows: Final[tuple[RosterRow, ...]] = tuple(sorted(rows))
+        if len(self.rows) > MAX_ROSTER_ROWS:
+            raise ValueError(f"{len(self.rows)} roster rows; at most {MAX_ROSTER_ROWS} fit")
+        self._channels: dict[bytes, frozenset[int]] = {}
+        channels: dict[bytes, set[int]] = {}
+        for row in self.rows:
+            of_identity = channels.setdefault(row.identity, {CHANNEL_IDENTITY})
+            if row.channel in of_identity and row.channel != CHANNEL_IDENTITY:
+                raise ValueError(f"two roster rows for channel {row.channel} of one identity")
+            of_identity.add(row.channel)
+        self._channels = {identity: frozenset(of) for identity, of in channels.items()}
+        self.hash: Final = hash32(PERSON_ROSTER, pack(roster_value(self.rows)))
+
+    def wants(self, identity: bytes, channel: int) -> bool:
+        """Say whether a channel of an identity is of interest."""
+        return channel in self._channels.get(identity, ())
+
+    @property
+    def identities(self) -> Iterable[bytes]:
+        """The identities named, each once."""
+        return self._channels.keys()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def roster_value(rows: Sequence[RosterRow]) -> Value:
+    """Return rows as an encodable value, in the order given."""
+    return [[row.identity, row.channel, int(row.depth), row.n] for row in rows]
+
+
+def roster_rows(value: Value) -> list[RosterRow]:
+    """Decode rows, which must stand in rising order without doubles; raises DecodeError."""
+    rows: list[RosterRow] = []
+    for item in as_list(value, MAX_ROSTER_ROWS, "roster"):
+        fields = as_fields(item, 4, "roster row")
+        depth = Depth(as_uint(fields[2], max(Depth), "roster depth"))
+        n = as_uint(fields[3], MAX_UINT, "roster n")
+        if (n > 0) != (depth is Depth.NEWEST):
+            raise DecodeError(f"roster row: depth {depth.name} with n = {n}")
+        rows.append(
+            RosterRow(
+                as_bytes(fields[0], HASH_BYTES, "roster identity"),
+                as_uint(fields[1], MAX_CHANNEL, "roster channel"),
+                depth,
+                n,
+            )
+        )
+    if any(a[:2] >= b[:2] for a, b in itertools.pairwise(rows)):
+        raise DecodeError("roster: rows are not sorted and unique")
+    return rows
