@@ -201,7 +201,7 @@ class Have:
     states: tuple[LogState, ...]
 
     def body(self) -> bytes:
-        states = [tuple(state) for state in self.states]
+        states = [(state.log, state.seq, state.id) for state in self.states]
         return pack((int(self.scope), int(self.final), states))
 
     @classmethod

@@ -181,7 +181,7 @@ class Revocation:
 
     def encode(self) -> bytes:
         """Return the canonical body to be signed."""
-        ends = [tuple(end) for end in self.ends]
+        ends = [(end.channel, end.seq, end.id) for end in self.ends]
         return pack((VERSION, self.identity, self.epoch, self.device, ends))
 
 
@@ -380,7 +380,11 @@ def _check_version(value: Value, what: str) -> None:
 
 
 def _device_ends_value(device: DeviceEnds) -> list[Value]:
-    return [device.device, int(device.open), [tuple(end) for end in device.ends]]
+    return [
+        device.device,
+        int(device.open),
+        [(end.channel, end.seq, end.id) for end in device.ends],
+    ]
 
 
 def _device_ends(value: Value, what: str) -> DeviceEnds:

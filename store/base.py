@@ -1,0 +1,419 @@
+"""What a node remembers: the interface that every store keeps.
+
+Two stores keep it, one in SQLite and one in memory, and one set of contract tests holds both.
+A store is used from one thread. Every call that changes something has committed when it
+returns; a call that raises has changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple, Protocol
+
+from ..protocol.entry import Entry, LogHead
+from ..protocol.frames import LogState
+from ..protocol.ident import Ident, VerifiedIdent
+from ..protocol.roster import Roster
+from ..protocol.run import Run
+
+MAX_POST_TITLE_BYTES: Final = 200
+
+
+class LogKey(NamedTuple):
+    """One log: a channel of a device."""
+
+    device: bytes
+    channel: int
+
+
+class Interval(NamedTuple):
+    """Consecutive entries that are held, both ends included."""
+
+    first: int
+    last: int
+
+
+class Outcome(Enum):
+    """What became of one run that was handed to the store."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    """Everything in it was held already; no signature was checked."""
+    UNATTRIBUTED = "unattributed"
+    """Its device belongs to no identity known here; not stored."""
+    MALFORMED = "malformed"
+    """Columns or bodies were rubbish behind a good signature; not stored."""
+    FORGED = "forged"
+    """No proof for its end, or the entries do not lead there; not stored."""
+    CONFLICT = "conflict"
+    """Proven, but another branch of the log is held: the author forked; not stored."""
+
+
+class Ingested(NamedTuple):
+    """The fate of one run."""
+
+    outcome: Outcome
+    entries: int
+    """Entries that are new here."""
+    payloads: int
+    """Payloads that are new here, those of entries held as stubs before included."""
+    reason: str
+    """Empty, or why it was not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An identity as far as it is known here."""
+
+    identity: bytes
+    inception: bytes
+    petname: str
+    """The reader's own name for it; empty if none was given."""
+    name: str
+    """The name in its newest profile: a claim; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device certified for an identity."""
+
+    device: bytes
+    identity: bytes
+    box_public: bytes
+    label: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """An identity follows another: the newest word of the follower about it."""
+
+    identity: bytes
+    channels: tuple[int, ...]
+    depth: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEntry:
+    """One entry with where it belongs and how it came."""
+
+    log: LogKey
+    identity: bytes
+    prev: bytes
+    entry: Entry
+    signature: bytes | None
+    received_ms: int
+    """When this node committed it, in its own clock."""
+    via: str
+    """How it came: ``own``, or the identity id of the peer in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePost:
+    """A post in the timeline."""
+
+    n: int
+    """Rises with the order of arrival here, from 1; a cursor for what is new."""
+    order_ms: int
+    """Where it stands in reading order: never before what it answers."""
+    held: HeldEntry
+
+
+class PageMark(NamedTuple):
+    """A place in the timeline: the page before it ends here."""
+
+    order_ms: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Posts that hold the words, best first, and how far the index had come."""
+
+    posts: tuple[TimelinePost, ...]
+    behind: int
+    """Posts that the index has not read yet; 0 when it is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A node that this one dials or knows."""
+
+    identity: bytes
+    device: bytes
+    box_public: bytes
+    addresses: tuple[str, ...]
+    """``host:port``, tried in order; empty for one that only dials in."""
+    name: str
+    last_contact_ms: int
+    """When a session last ended well; 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMemory:
+    """What is remembered of a peer's state: hints, never the truth.
+
+    Losing them costs bytes and never stalls.
+    """
+
+    nonce: bytes
+    """Instance nonce of its store; empty if never met."""
+    counter: int
+    """Its commit counter when last met; a lower one means amnesia."""
+    roster: bytes
+    """Hash of its roster (32 bytes), or empty."""
+    acked: int
+    """Our change counter up to which it has confirmed everything offered."""
+    satisfied: bytes
+    """Its digest after which we wanted nothing more; empty if none."""
+
+
+NO_MEMORY: Final = PeerMemory(b"", 0, b"", 0, b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much is held."""
+
+    identities: int
+    logs: int
+    entries: int
+    posts: int
+    file_bytes: int
+    """Bytes on disk with the write-ahead log; of a memory store an estimate of payloads."""
+    search_behind: int
+
+
+class LogStore(Protocol):
+    """Logs and who they belong to: all that sync needs."""
+
+    @property
+    def nonce(self) -> bytes:
+        """Instance nonce (8 random bytes), made with the store."""
+        ...
+
+    @property
+    def change_counter(self) -> int:
+        """Rises by one with each commit that changes the newest entry of any log."""
+        ...
+
+    def ingest(
+        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
+    ) -> list[Ingested]:
+        """Prove and store a batch in one transaction; one answer for each item, in order.
+
+        A run is checked here and nowhere else: attribution, duplicates, then the signature
+        or the link to a held entry, then the chain, then what is held on both sides of it.
+        A later item may build on an earlier one of the batch. Anything may come twice, in
+        any order, with gaps. A stub never replaces a payload.
+        """
+        ...
+
+    def ident(self, identity: bytes) -> Ident | None:
+        """Return what proves the devices of an identity, or None if it is unknown."""
+        ...
+
+    def identity_of(self, device: bytes) -> bytes | None:
+        """Return the identity that a device is certified for, or None."""
+        ...
+
+    def log_key(self, log: bytes) -> LogKey | None:
+        """Return which log an id names, if it is known here."""
+        ...
+
+    def head(self, key: LogKey) -> LogHead:
+        """Return the newest entry held of a log; `EMPTY_LOG` if there is none."""
+        ...
+
+    def held(self, key: LogKey) -> list[Interval]:
+        """Return the held intervals of a log, lowest first."""
+        ...
+
+    def states(self, roster: Roster, *, since: int = 0) -> Iterator[LogState]:
+        """Yield the newest entry of each log that a roster wants and that is held.
+
+        Args:
+            since: only logs whose newest entry changed after this value of
+                `change_counter`.
+        """
+        ...
+
+    def read_run(
+        self, key: LogKey, first: int, last: int, *, end_known: bool, max_bytes: int, now_ms: int
+    ) -> Run | None:
+        """Return a run for ``first..last``, from its upper end, ready to be sent.
+
+        The run ends at the highest held entry of the range, or, where the asker cannot vouch
+        for that id (``end_known`` false), at the next kept signature at or above it, the
+        surplus as stubs. It begins as early as range, block, holdings and ``max_bytes`` of
+        the encoded body allow, and holds at least one entry. The caller goes on below it
+        with ``last = run.first - 1`` and ``end_known`` true. Payloads whose lifetime ended
+        travel as stubs; the remaining lifetime is reduced by the time held here.
+
+        Returns:
+            None if nothing of the range is held.
+        """
+        ...
+
+    def peer_memory(self, device: bytes) -> PeerMemory:
+        """Return what is remembered of a peer's device; `NO_MEMORY` if nothing."""
+        ...
+
+    def remember_peer(self, device: bytes, memory: PeerMemory) -> None:
+        """Replace what is remembered of a peer's device."""
+        ...
+
+    def roster(self, roster_hash: bytes) -> Roster | None:
+        """Return a roster of a peer that was kept, by its hash."""
+        ...
+
+    def keep_roster(self, roster: Roster) -> None:
+        """Keep the roster of a peer; those that no peer memory names any more are dropped."""
+        ...
+
+
+class NodeStore(LogStore, Protocol):
+    """Everything that a node remembers."""
+
+    def append(
+        self,
+        key: LogKey,
+        entries: Sequence[tuple[Entry, bytes]],
+        *,
+        received_ms: int,
+        client_key: str = "",
+    ) -> None:
+        """Append own entries with their signatures, and remember the client key of the first.
+
+        Raises:
+            ValueError: they do not continue the head, or the client key was used before.
+        """
+        ...
+
+    def entry_of_client_key(self, client_key: str) -> bytes | None:
+        """Return the id of the first entry that was appended with this key, or None."""
+        ...
+
+    def entry(self, entry_id: bytes) -> HeldEntry | None:
+        """Return an entry by its full id."""
+        ...
+
+    def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
+        """Return posts and other entries whose id begins with these bits (see `short_prefix`)."""
+        ...
+
+    def find_identities(self, bits: int, bit_count: int, limit: int) -> list[Identity]:
+        """Return identities whose id begins with these bits."""
+        ...
+
+    def timeline(
+        self, *, before: PageMark | None = None, limit: int = 50, identity: bytes | None = None
+    ) -> list[TimelinePost]:
+        """Return a page of the timeline, newest first in reading order.
+
+        Args:
+            before: where the page above ended; None: from the top.
+            identity: only posts of this identity.
+        """
+        ...
+
+    def arrived(self, *, after: int, limit: int) -> list[TimelinePost]:
+        """Return posts in order of arrival with ``n`` above ``after``."""
+        ...
+
+    def newest_arrival(self) -> int:
+        """Return the highest ``n`` of any post; 0 if there is none."""
+        ...
+
+    def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:
+        """Return the post of this id, if held, and all that name it as their root or parent,
+        in reading order."""
+        ...
+
+    def search(self, query: str, *, limit: int) -> SearchResult:
+        """Return posts that hold every word of ``query``; accents and case do not matter."""
+        ...
+
+    def index_posts(self, limit: int) -> int:
+        """Let the search index read up to ``limit`` more posts; return how many it is behind."""
+        ...
+
+    def identity(self, identity: bytes) -> Identity | None:
+        """Return what is known of an identity, or None."""
+        ...
+
+    def identities_named(self, name: str) -> list[Identity]:
+        """Return identities whose petname, or failing that profile name, is ``name``."""
+        ...
+
+    def devices(self, identity: bytes) -> list[Device]:
+        """Return the certified devices of an identity."""
+        ...
+
+    def set_petname(self, identity: bytes, petname: str) -> None:
+        """Name an identity for this reader; an empty name takes it away.
+
+        Raises:
+            ValueError: another identity has this petname.
+        """
+        ...
+
+    def profile(self, identity: bytes) -> HeldEntry | None:
+        """Return the entry with the newest profile of an identity, or None."""
+        ...
+
+    def follows(self, identity: bytes) -> list[Follow]:
+        """Return whom an identity follows by its newest word about each, sorted by id."""
+        ...
+
+    def note_shown(self, entry_ids: Iterable[bytes]) -> None:
+        """Remember foreign entries that the person was shown, for the next ``seen``."""
+        ...
+
+    def shown(self) -> list[HeldEntry]:
+        """Return the newest shown entry of each foreign log since `forget_shown`, at most 8,
+        of channels 0 and 1, those with the highest Lamport value first."""
+        ...
+
+    def forget_shown(self) -> None:
+        """Begin again: an own entry has cited them."""
+        ...
+
+    def peers(self) -> list[Peer]:
+        """Return the peers, by name and identity."""
+        ...
+
+    def put_peer(self, peer: Peer) -> None:
+        """Add or replace the peer with this device."""
+        ...
+
+    def remove_peer(self, device: bytes) -> bool:
+        """Remove a peer; return whether there was one."""
+        ...
+
+    def add_invite(self, token_hash: bytes, expires_ms: int) -> None:
+        """Keep the hash of a one-time token."""
+        ...
+
+    def use_invite(self, token_hash: bytes, now_ms: int) -> bool:
+        """Use up a token; return whether it was valid. Expired ones are dropped."""
+        ...
+
+    def setting(self, name: str) -> str:
+        """Return a small value kept by name; empty if never set."""
+        ...
+
+    def put_setting(self, name: str, value: str) -> None:
+        """Keep a small value by name."""
+        ...
+
+    def totals(self) -> Totals:
+        """Count what is held."""
+        ...
+
+    def close(self) -> None:
+        """Close the store; it can be opened again."""
+        ...
