@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Programs that tests start, named as their Debian packages are.
 TEST_PROGRAMS := strace tmux
 
 .DEFAULT_GOAL := help
@@ -38,7 +39,8 @@ clean:  ## Remove what was built or cached (the virtualenv stays)
 
 $(VENV)/.with-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "Slowlight needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	    echo "Slowlight needs Python 3.11 or newer: make PYTHON=/path/to/python ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/debian python3-venv
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
@@ -46,13 +48,8 @@ $(VENV)/.with-core: $(VENV)/.with-python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-# Not every developer is root on a Debian machine: elsewhere the tests that need
-# a missing program say which one.
 $(VENV)/.with-dev: $(VENV)/.with-core
+	@for program in $(TEST_PROGRAMS); do \
+	    command -v $$program >/dev/null || .ci/debian $$program || exit 1; done
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@for program in $(TEST_PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	        apt-get install -qq --yes --no-install-recommends $$missing; } >/dev/null || exit 1; \
-	elif [ -n "$$missing" ]; then echo "some tests need these programs:$$missing" >&2; fi
 	@touch $@
