@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
 from ..protocol.entry import Entry, LogHead
-from ..protocol.frames import LogState
+from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import Ident, VerifiedIdent
 from ..protocol.roster import Roster
 from ..protocol.run import Run
@@ -256,6 +256,18 @@ class LogStore(Protocol):
         Returns:
             None if nothing of the range is held.
         """
+        ...
+
+    def holes(self, roster: Roster) -> Iterator[WantRange]:
+        """Yield the gaps below the newest held entry of each log that a roster wants.
+
+        Each range carries the id of its last entry, for which the entry above it vouches.
+        Costs nothing for logs without gaps.
+        """
+        ...
+
+    def written_ms(self, key: LogKey, seq: int) -> int:
+        """Return the claimed time of the highest held entry at or below ``seq``; 0 if none."""
         ...
 
     def peer_memory(self, device: bytes) -> PeerMemory:
