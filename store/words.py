@@ -1,0 +1,150 @@
+"""How text becomes search terms: one rule for what is indexed and for what is asked.
+
+Case, accents and compatibility forms do not matter. Chinese, Japanese and Korean are written
+without spaces between words (or with endings that stick to them), so a run of their
+characters is split into overlapping pairs: a word of two characters is then found inside any
+longer run. The last character of a run stands alone too, so that every character begins a
+term and a single one can be found by prefix.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+TOKENIZER: Final = "ascii"
+"""The FTS5 tokenizer for `index_text`: it splits between ASCII letters and digits, folds their
+case and leaves everything else alone, so that what FTS5 finds is decided here."""
+
+MAX_QUERY_TERMS: Final = 64
+"""FTS5 nests one expression for each; its own limit is 256."""
+
+_FOLDED_CHARACTERS: Final = 8192
+"""Characters whose folding is remembered: an alphabet or two and the usual Chinese ones."""
+
+_HEBREW_AND_ARABIC_POINTS: Final = range(10, 37)
+_ACCENTS: Final = range(200, 256)
+"""Canonical combining classes. Those below and between spell other words (the voicing marks
+of kana, Indic nukta and virama, Thai vowels) and stay."""
+
+_LETTERS_TYPED_OTHERWISE: Final = {
+    "æ": "ae",
+    "œ": "oe",
+    "ø": "o",
+    "ł": "l",
+    "đ": "d",
+    "ð": "d",
+    "þ": "th",
+    "\u0131": "i",  # the dotless i of Turkish
+}
+"""Letters that Unicode takes as whole ones and many keyboards lack."""
+
+_CJK: Final = (
+    "\u1100-\u11ff"  # Hangul jamo
+    "\u3005-\u3007\u3021-\u3029"  # iteration mark, closing mark and numerals of Han
+    "\u3041-\u30fa\u30fc-\u318f\u31a0-\u31ff"  # kana and bopomofo, without the middle dot
+    "\u3400-\u4dbf\u4e00-\u9fff"
+    "\ua960-\ua97f\uac00-\ud7ff"  # Hangul
+    "\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_CJK_RUN: Final = re.compile(f"[{_CJK}]+")
+_NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+_TERM: Final = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
+_WORD: Final = re.compile(f"[{_CJK}]+|(?:(?![{_CJK}])[0-9a-z\x80-\U0010ffff])+")
+
+
+class Phrase(NamedTuple):
+    """Terms that must stand one after the other."""
+
+    terms: tuple[str, ...]
+    prefix: bool
+    """The only term may go on: a single character of a script that is split into pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a person looks for: every phrase must be there, in any order."""
+
+    phrases: tuple[Phrase, ...]
+
+    @property
+    def match(self) -> str:
+        """The FTS5 expression. Only folded letters and digits of the person reach it."""
+        return " AND ".join(
+            f'"{" ".join(phrase.terms)}"{" *" if phrase.prefix else ""}' for phrase in self.phrases
+        )
+
+    def counts(self, terms: Sequence[str]) -> tuple[int, ...]:
+        """Return how often each phrase stands among the terms of a text."""
+        return tuple(_count(phrase, terms) for phrase in self.phrases)
+
+
+def index_text(text: str) -> str:
+    """Return ``text`` as the index reads it: folded, split, terms between ASCII separators."""
+    if text.isascii():
+        return text
+    return _CJK_RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} {run[0][-1]} ", _fold(text))
+
+
+def text_terms(text: str) -> list[str]:
+    """Return the terms of ``text`` in order, as FTS5 finds them in its `index_text`."""
+    return _TERM.findall(index_text(text).lower())
+
+
+def parse_query(text: str) -> Query:
+    """Read what a person typed; nothing in it has a meaning beyond its words.
+
+    Raises:
+        ValueError: there is no word in it, or more than 64.
+    """
+    phrases: dict[Phrase, None] = {}
+    for word in _WORD.findall(_fold(text).lower()):
+        split = len(word) > 1 and _CJK_RUN.match(word)
+        terms = tuple(_pairs(word)) if split else (word,)
+        phrases[Phrase(terms, prefix=len(word) == 1 and bool(_CJK_RUN.match(word)))] = None
+    if not phrases:
+        raise ValueError("there is no word to search for; type at least one")
+    if sum(len(phrase.terms) for phrase in phrases) > MAX_QUERY_TERMS:
+        raise ValueError(f"too much to search for; type at most {MAX_QUERY_TERMS} words")
+    return Query(tuple(phrases))
+
+
+def _fold(text: str) -> str:
+    """Take away what does not matter; what separates words becomes a space."""
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    folded = _NON_ASCII.sub(lambda character: _fold_character(character[0]), decomposed)
+    return unicodedata.normalize("NFC", folded)  # syllables of Hangul and voiced kana again
+
+
+@lru_cache(maxsize=_FOLDED_CHARACTERS)
+def _fold_character(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return ""  # soft hyphens, joiners, marks of direction: inside words
+    if category[0] not in "LMN":
+        return " "
+    combining = unicodedata.combining(character)
+    if combining in _HEBREW_AND_ARABIC_POINTS or combining in _ACCENTS:
+        return ""
+    return _LETTERS_TYPED_OTHERWISE.get(character, character)
+
+
+def _pairs(run: str) -> Iterable[str]:
+    return (run[at : at + 2] for at in range(len(run) - 1))
+
+
+def _count(phrase: Phrase, terms: Sequence[str]) -> int:
+    if phrase.prefix:
+        return sum(term.startswith(phrase.terms) for term in terms)
+    wanted = list(phrase.terms)
+    return sum(
+        term == wanted[0] and terms[at : at + len(wanted)] == wanted
+        for at, term in enumerate(terms)
+    )
