@@ -1,0 +1,276 @@
+"""One direction of a session: what we want from the peer.
+
+The peer's digest is the judge. Where it differs from ours we ask for the states that changed,
+then for all, want what is missing, and compare again. A digest after which we wanted nothing
+more is remembered, because a peer may lack things that we have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import Final
+
+from ..protocol.errors import IntegrityError, ProtocolError
+from ..protocol.frames import (
+    MAX_WANTS,
+    DigestFrame,
+    Frame,
+    Have,
+    LogState,
+    Receipt,
+    Reconcile,
+    Scope,
+    Want,
+    WantRange,
+)
+from ..protocol.ident import VerifiedIdent, decode_ident, verify_ident
+from ..protocol.roster import Roster
+from ..protocol.run import Run, decode_run
+from ..store.base import Ingested, LogStore, Outcome
+from .offers import Offers
+from .progress import Progress
+
+COMMIT_BYTES: Final = 1 << 20
+"""Staged bytes at which a commit is due: large enough for one fsync per thousand posts."""
+
+MAX_ROUNDS: Final = 8
+"""Exchanges of states in one session; a peer that always differs gets no more."""
+
+MAX_WANTED_RANGES: Final = 131_072
+"""Ranges asked for in one round: two for each row of the largest roster."""
+
+
+class Phase(Enum):
+    """Where this direction stands."""
+
+    AWAITING_DIGEST = auto()
+    AWAITING_STATES = auto()
+    FETCHING = auto()
+    COMPLETE = auto()
+
+
+class Incoming:
+    """What we want from the peer, from its digest to the last committed run."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        offers: Offers,
+        roster: Roster,
+        progress: Progress,
+        *,
+        own_identity: bytes,
+        via: str,
+    ) -> None:
+        self._store = store
+        self._offers = offers
+        self._progress = progress
+        self._own_identity = own_identity
+        self._via = via
+        self._staged: list[Run | VerifiedIdent] = []
+        self._staged_bytes = 0
+        self._staged_devices: dict[bytes, bytes] = {}
+        self._states: list[LogState] = []
+        self._digest = b""
+        self._digest_pending = False
+        self._last_part: Have | None = None
+        self._rounds = 0
+        self._scope = Scope.CHANGED
+        self._ranges_this_round = 0
+        self._entries_at_round = 0
+        self._holes_asked = False
+        self._runs_taken = 0
+        self._receipt_due = False
+        self.phase = Phase.AWAITING_DIGEST
+        self.roster = roster
+        self.satisfied = b""
+        """The peer's digest after which nothing more was wanted; a hint for the next session."""
+
+    def set_roster(self, roster: Roster) -> None:
+        """We want something else now; the peer's next digest will answer it."""
+        self.roster = roster
+        self.phase = Phase.AWAITING_DIGEST
+        self._rounds = 0
+        self._holes_asked = False
+        self.satisfied = b""
+
+    @property
+    def complete(self) -> bool:
+        """Nothing more is wanted of what the peer offered last."""
+        return self.phase is Phase.COMPLETE and not self._staged
+
+    @property
+    def wants_commit(self) -> bool:
+        """So much is staged that it should be committed before more is read."""
+        return self._staged_bytes >= COMMIT_BYTES
+
+    def stage_ident(self, body: bytes) -> None:
+        """Verify an IDENT of someone in our roster and stage it."""
+        ident = decode_ident(body)
+        if not self._interested(ident.identity):
+            return
+        known = self._store.ident(ident.identity)
+        if known is not None and known.encode() == body:
+            return
+        verified = verify_ident(ident)
+        self._staged.append(verified)
+        for device in verified.devices:
+            self._staged_devices[device.run.device] = verified.identity
+        self._staged_bytes += len(body)
+        self._progress.idents_in += 1
+
+    def stage_run(self, body: bytes) -> None:
+        """Stage a run; it is proven when it is committed."""
+        self._staged.append(decode_run(body))
+        self._staged_bytes += len(body)
+        self._receipt_due = True
+
+    def take_digest(self, frame: DigestFrame) -> None:
+        """The peer says what it offers; judged at the next commit."""
+        self._digest = frame.digest
+        self._digest_pending = True
+
+    def take_states(self, frame: Have) -> None:
+        """The peer lists states; compared at the next commit."""
+        if self.phase is not Phase.AWAITING_STATES:
+            return  # it answers a question that a newer roster made void
+        self._states.extend(frame.states)
+        self._last_part = frame
+
+    def remember_closing_digest(self) -> None:
+        """The peer ends with the digest of what we confirmed: nothing to compare any more."""
+        if self._digest_pending and self.complete:
+            self.satisfied = self._digest
+        self._digest_pending = False
+
+    def commit(self, now_ms: int) -> list[Run]:
+        """Store what was staged, in one transaction; return the runs that were dealt with.
+
+        Raises:
+            IntegrityError: a run was forged or malformed; the good ones are stored.
+        """
+        staged, self._staged, self._staged_bytes = self._staged, [], 0
+        wanted = [
+            item for item in staged if isinstance(item, VerifiedIdent) or self._wants(item, staged)
+        ]
+        self._progress.refused_in += len(staged) - len(wanted)
+        runs = [item for item in staged if isinstance(item, Run)]
+        self._runs_taken += len(runs)
+        self._progress.runs_in += len(runs)
+        if wanted:
+            self._count(self._store.ingest(wanted, received_ms=now_ms, via=self._via))
+        return runs
+
+    def decide(self) -> list[Frame]:
+        """Judge digests and states that came, and return what must be answered."""
+        frames: list[Frame] = []
+        if self._last_part is not None:
+            frames += self._compare_states(self._last_part)
+        if self._digest_pending:
+            frames += self._judge()
+        if self._receipt_due or any(isinstance(frame, Receipt) for frame in frames):
+            frames = [frame for frame in frames if not isinstance(frame, Receipt)]
+            frames.append(Receipt(self._runs_taken, self.complete))
+        self._receipt_due = False
+        return frames
+
+    def _interested(self, identity: bytes) -> bool:
+        return identity == self._own_identity or self.roster.wants(identity, 0)
+
+    def _wants(self, run: Run) -> bool:
+        identity = self._staged_devices.get(run.device) or self._store.identity_of(run.device)
+        return identity is not None and (
+            identity == self._own_identity or self.roster.wants(identity, run.channel)
+        )
+
+    def _count(self, results: Iterable[Ingested]) -> None:
+        progress = self._progress
+        forged = ""
+        for result in results:
+            progress.entries_in += result.entries
+            if result.outcome is Outcome.DUPLICATE:
+                progress.duplicates_in += 1
+            elif result.outcome in (Outcome.UNATTRIBUTED, Outcome.CONFLICT):
+                progress.refused_in += 1
+            elif result.outcome in (Outcome.FORGED, Outcome.MALFORMED):
+                forged = forged or result.reason
+            progress.entries_wanted = max(0, progress.entries_wanted - result.entries)
+        if forged:
+            raise IntegrityError(f"the peer sent what its author never signed: {forged}")
+
+    def _compare_states(self, part: Have) -> list[Frame]:
+        states, self._states, self._last_part = self._states, [], None
+        ranges = [wanted for state in states for wanted in self._missing(state)]
+        self._ranges_this_round += len(ranges)
+        if self._ranges_this_round > MAX_WANTED_RANGES:
+            raise ProtocolError("the peer offers more logs than any roster can name")
+        frames = self._want(ranges)
+        if part.final:
+            if self._ranges_this_round:
+                self.phase = Phase.FETCHING
+            elif part.scope is Scope.ALL:
+                frames += self._finish_round()
+            else:
+                frames += self._ask(Scope.ALL)
+        return frames
+
+    def _missing(self, state: LogState) -> list[WantRange]:
+        """Return the ranges of a log that the peer has and we do not, newest first."""
+        key = self._store.log_key(state.log)
+        held = self._store.held(key) if key is not None else []
+        ranges: list[WantRange] = []
+        upper, upper_id = state.seq, None
+        for interval in reversed(held):
+            if interval.last < upper:
+                ranges.append(WantRange(state.log, interval.last + 1, upper, upper_id))
+            upper, upper_id = min(upper, interval.first - 1), None
+        if upper >= 0:
+            ranges.append(WantRange(state.log, 0, upper, upper_id))
+        return ranges
+
+    def _want(self, ranges: list[WantRange]) -> list[Frame]:
+        self._progress.entries_wanted += sum(wanted.last - wanted.first + 1 for wanted in ranges)
+        return [
+            Want(tuple(ranges[start : start + MAX_WANTS]))
+            for start in range(0, len(ranges), MAX_WANTS)
+        ]
+
+    def _judge(self) -> list[Frame]:
+        """Compare the peer's last digest with ours."""
+        self._digest_pending = False
+        if self.phase is Phase.AWAITING_STATES:
+            return []  # the states that are on their way will be compared first
+        ours = self._offers.index(self.roster).digest()
+        if self._digest in (ours, self.satisfied):
+            return self._ask_for_holes() or self._finish_round()
+        gained = self._progress.entries_in > self._entries_at_round
+        if self._rounds and self._scope is Scope.ALL and not gained:
+            return self._finish_round()
+        if self._rounds >= MAX_ROUNDS:
+            return self._finish_round()
+        return self._ask(Scope.ALL if self._rounds else Scope.CHANGED)
+
+    def _ask(self, scope: Scope) -> list[Frame]:
+        self._rounds += 1
+        self._scope = scope
+        self._ranges_this_round = 0
+        self._entries_at_round = self._progress.entries_in
+        self.phase = Phase.AWAITING_STATES
+        return [Reconcile(scope)]
+
+    def _ask_for_holes(self) -> list[Frame]:
+        """Want our own gaps, once a session; an interrupted newest-first sync leaves some."""
+        if self._holes_asked:
+            return []
+        self._holes_asked = True
+        frames = self._want(list(self._store.holes(self.roster)))
+        if frames:
+            self.phase = Phase.FETCHING
+        return frames
+
+    def _finish_round(self) -> list[Frame]:
+        self.phase = Phase.COMPLETE
+        self.satisfied = self._digest
+        self._progress.entries_wanted = 0
+        return [Receipt(self._runs_taken, True)]

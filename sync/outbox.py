@@ -1,0 +1,92 @@
+"""What is still to be sent to one peer, in the order in which it is worth most.
+
+Identity logs first, then the newest posts of everyone, then older ones. Ranges wait as
+numbers; entries are read from the store only when the link takes them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final, NamedTuple
+
+from ..protocol.entry import CHANNEL_IDENTITY
+from ..protocol.errors import ProtocolError
+from ..protocol.run import Run
+from ..store.base import LogKey, LogStore
+
+MAX_RANGES: Final = 131_072
+"""Ranges that a peer can make wait here: two for each row of the largest roster."""
+
+
+class _Range(NamedTuple):
+    channel_class: int
+    minus_written_ms: int
+    order: int
+    key: LogKey
+    first: int
+    last: int
+    end_known: bool
+
+
+class Outbox:
+    """A priority queue of ranges of logs."""
+
+    def __init__(self, store: LogStore) -> None:
+        self._store = store
+        self._heap: list[_Range] = []
+        self._order = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, key: LogKey, first: int, last: int, *, end_known: bool) -> None:
+        """Let ``first..last`` of a log wait.
+
+        Raises:
+            ProtocolError: the peer asked for more than `MAX_RANGES` ranges.
+        """
+        if first > last:
+            return
+        if len(self._heap) >= MAX_RANGES:
+            raise ProtocolError(f"the peer asked for more than {MAX_RANGES} ranges at once")
+        self._order += 1
+        heapq.heappush(
+            self._heap,
+            _Range(
+                0 if key.channel == CHANNEL_IDENTITY else 1,
+                -self._store.written_ms(key, last),
+                self._order,
+                key,
+                first,
+                last,
+                end_known,
+            ),
+        )
+
+    def next_log(self) -> tuple[LogKey, int] | None:
+        """Return the log and first sequence number of the next range, or None if empty."""
+        return (self._heap[0].key, self._heap[0].first) if self._heap else None
+
+    def drop_first_entry(self) -> None:
+        """Leave entry 0 out of the next range: it travelled inside an IDENT."""
+        waiting = heapq.heappop(self._heap)
+        self.add(waiting.key, max(1, waiting.first), waiting.last, end_known=waiting.end_known)
+
+    def pop_run(self, *, max_bytes: int, now_ms: int) -> Run | None:
+        """Take the upper end of the next range as a run; the rest goes on waiting.
+
+        Returns:
+            None if nothing of the range is held.
+        """
+        waiting = heapq.heappop(self._heap)
+        run = self._store.read_run(
+            waiting.key,
+            waiting.first,
+            waiting.last,
+            end_known=waiting.end_known,
+            max_bytes=max_bytes,
+            now_ms=now_ms,
+        )
+        if run is not None:
+            self.add(waiting.key, waiting.first, run.first - 1, end_known=True)
+        return run

@@ -1,0 +1,217 @@
+"""One direction of a session: what the peer wants from us.
+
+Everything here answers the peer or tells it what changed. Entries are read from the store
+when the link has room for them, so what waits costs little memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from ..protocol.entry import CHANNEL_IDENTITY, log_id
+from ..protocol.errors import ProtocolError
+from ..protocol.frames import (
+    MAX_STATES,
+    SHORT_HASH_BYTES,
+    DigestFrame,
+    Frame,
+    Have,
+    IdentFrame,
+    LogState,
+    Receipt,
+    RunFrame,
+    Scope,
+    WantRange,
+)
+from ..protocol.roster import Roster
+from ..protocol.run import MAX_RUN_BYTES
+from ..store.base import LogKey, LogStore
+from .offers import OfferIndex, Offers
+from .outbox import Outbox
+from .progress import Progress
+
+MAX_IN_FLIGHT: Final = 1024
+"""Runs sent and not yet confirmed; more wait, so a silent peer costs no more than this."""
+
+
+class Outgoing:
+    """What the peer wants from us, from its digest to the last confirmed run."""
+
+    def __init__(self, store: LogStore, offers: Offers, progress: Progress) -> None:
+        self._store = store
+        self._offers = offers
+        self._progress = progress
+        self._outbox = Outbox(store)
+        self._answers: deque[Frame] = deque()
+        self._index: OfferIndex | None = None
+        self._position = 0
+        self._changed = False
+        self._digest_due = False
+        self._told_digest = b""
+        self._told_counter = 0
+        self._runs_sent = 0
+        self._runs_confirmed = 0
+        self._peer_complete = False
+        self._introduced: set[bytes] = set()
+        self._peer_has: dict[bytes, int] = {}
+        self.roster: Roster | None = None
+        self.confirmed_counter = 0
+        """Change counter of the store up to which the peer has all that it wants."""
+
+    def set_roster(self, roster: Roster) -> None:
+        """The peer wants this from now on: tell it the digest of what we have of it."""
+        self.roster = roster
+        self._index = self._offers.index(roster)
+        self._position = self._index.position
+        self._digest_due = True
+        self._peer_complete = False
+
+    @property
+    def complete(self) -> bool:
+        """The peer has confirmed everything that it wants and we have."""
+        return (
+            self._peer_complete
+            and not self._outbox
+            and not self._changed
+            and not self._digest_due
+            and not self._answers
+            and self._runs_confirmed == self._runs_sent
+        )
+
+    def store_changed(self) -> None:
+        """Something new may be held: offer it when the link has room."""
+        self._changed = self._index is not None
+
+    def peer_holds(self, log: bytes, seq: int) -> None:
+        """The peer showed that it has a log up to ``seq``: never push that back to it."""
+        if seq > self._peer_has.get(log, -1):
+            self._peer_has[log] = seq
+
+    def reconcile(self, scope: Scope, since: int) -> None:
+        """The peer's digest differs: answer with states.
+
+        Args:
+            since: change counter that the peer has confirmed; 0 answers with all states.
+        """
+        if self.roster is None:
+            raise ProtocolError("the peer asked for states before it said what it wants")
+        self._answers.clear()
+        states = list(self._store.states(self.roster, since=since if scope is Scope.CHANGED else 0))
+        said = scope if since else Scope.ALL
+        for start in range(0, max(1, len(states)), MAX_STATES):
+            part = tuple(states[start : start + MAX_STATES])
+            self._answers.append(Have(said, start + MAX_STATES >= len(states), part))
+
+    def want(self, ranges: Iterable[WantRange]) -> None:
+        """The peer wants these ranges; those that its roster does not cover are left out."""
+        for wanted in ranges:
+            key = self._store.log_key(wanted.log)
+            if key is None or not self._covers(key):
+                continue
+            self._outbox.add(key, wanted.first, wanted.last, end_known=wanted.last_id is not None)
+        self._digest_due = True
+        self._peer_complete = False
+
+    def receipt(self, receipt: Receipt) -> None:
+        """The peer has dealt with more of our runs, or wants nothing more."""
+        if not self._runs_confirmed <= receipt.runs <= self._runs_sent:
+            raise ProtocolError("the peer confirmed runs that were never sent")
+        self._runs_confirmed = receipt.runs
+        self._peer_complete = receipt.complete
+        if self.complete:
+            self.confirmed_counter = self._told_counter
+
+    def next_frame(self, now_ms: int) -> Frame | None:
+        """Return the next frame of this direction, or None if there is nothing to send now."""
+        if self._answers:
+            return self._answers.popleft()
+        if self._changed:
+            self._queue_changes()
+        while self._outbox and self._runs_sent - self._runs_confirmed < MAX_IN_FLIGHT:
+            frame = self._next_run(now_ms)
+            if frame is not None:
+                return frame
+        if self._digest_due and not self._outbox:
+            self._digest_due = False
+            return self._digest_frame()
+        return None
+
+    def closing_digest(self) -> Frame | None:
+        """Return the digest of all that the peer has confirmed, if it does not know it yet."""
+        if self._index is None or not self.complete:
+            return None
+        self._index.refresh()
+        return None if self._index.digest() == self._told_digest else self._digest_frame()
+
+    def _covers(self, key: LogKey) -> bool:
+        identity = self._store.identity_of(key.device)
+        return (
+            identity is not None
+            and self.roster is not None
+            and self.roster.wants(identity, key.channel)
+        )
+
+    def _digest_frame(self) -> DigestFrame | None:
+        if self._index is None or self.roster is None:
+            return None
+        self._index.refresh()
+        self._position = self._index.position
+        self._told_counter = self._index.counter
+        self._told_digest = self._index.digest()
+        return DigestFrame(self.roster.hash[:SHORT_HASH_BYTES], self._told_digest)
+
+    def _queue_changes(self) -> None:
+        """Put what is new since the last look into the outbox, or fall back to the digest."""
+        self._changed = False
+        if self._index is None:
+            return
+        self._index.refresh()
+        changes = self._index.changes_after(self._position)
+        self._position = self._index.position
+        self._told_counter = self._index.counter
+        if changes is None:
+            self._digest_due = True
+            return
+        for change in changes:
+            self._push(change.before, change.state)
+
+    def _push(self, before: int, state: LogState) -> None:
+        first = max(before, self._peer_has.get(state.log, -1)) + 1
+        key = self._store.log_key(state.log)
+        if key is not None and first <= state.seq:
+            self._outbox.add(key, first, state.seq, end_known=False)
+
+    def _next_run(self, now_ms: int) -> Frame | None:
+        """Return the IDENT that must go first, or the next run; None if the range was empty."""
+        waiting = self._outbox.next_log()
+        if waiting is None:
+            return None
+        key, first = waiting
+        if first == 0:
+            if key.device not in self._introduced:
+                return self._introduction(key.device)
+            if key.channel == CHANNEL_IDENTITY:
+                self._outbox.drop_first_entry()
+                return None
+        run = self._outbox.pop_run(max_bytes=MAX_RUN_BYTES, now_ms=now_ms)
+        if run is None:
+            return None
+        self._runs_sent += 1
+        self._progress.runs_out += 1
+        self._progress.entries_out += run.count
+        self._progress.payload_bytes_out += len(run.bodies)
+        self.peer_holds(log_id(run.device, run.channel), run.last)
+        return RunFrame(run.encode())
+
+    def _introduction(self, device: bytes) -> Frame | None:
+        """Return the IDENT of a device, which proves whose the run behind it is."""
+        self._introduced.add(device)
+        identity = self._store.identity_of(device)
+        ident = self._store.ident(identity) if identity is not None else None
+        if ident is None:
+            return None
+        self._introduced.update(run.device for run in ident.first_entries)
+        self._progress.idents_out += 1
+        return IdentFrame(ident.encode())

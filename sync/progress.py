@@ -1,0 +1,26 @@
+"""What one session has done so far, for people and for receipts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counters of one session; every one only rises, except ``entries_wanted``."""
+
+    idents_in: int = 0
+    runs_in: int = 0
+    entries_in: int = 0
+    """Entries that were new here."""
+    payload_bytes_in: int = 0
+    duplicates_in: int = 0
+    """Runs of which everything was held already."""
+    refused_in: int = 0
+    """Runs that nobody here follows, of unknown devices, or of forked logs."""
+    entries_wanted: int = 0
+    """Entries asked for that have not come yet; an estimate for a progress bar."""
+    idents_out: int = 0
+    runs_out: int = 0
+    entries_out: int = 0
+    payload_bytes_out: int = 0

@@ -1,0 +1,306 @@
+"""One conversation between two nodes over an ordered stream.
+
+Does no I/O and reads no clock: messages come in by `receive`, what was staged is stored by
+`commit`, and `next_message` gives what the link must carry. Either side may vanish at any
+byte; whatever was committed stays, and the next session continues there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import Final
+
+from ..protocol.entry import log_id
+from ..protocol.errors import ProtocolError
+from ..protocol.frames import (
+    SHORT_HASH_BYTES,
+    Bye,
+    ByeReason,
+    DigestFrame,
+    Frame,
+    Have,
+    Hello,
+    IdentFrame,
+    Receipt,
+    Reconcile,
+    RosterPart,
+    RunFrame,
+    UnknownFrame,
+    Want,
+    decode_frames,
+    encode_frame,
+)
+from ..protocol.roster import Roster
+from ..store.base import LogStore
+from .incoming import Incoming
+from .offers import Offers
+from .outgoing import Outgoing
+from .progress import Progress
+from .roster_transfer import RosterAssembly, roster_parts
+
+MAX_MESSAGE_BYTES: Final = 65_519
+"""Plaintext of the largest Noise message: 65,535 bytes less the tag."""
+
+MAX_CONTROL_FRAMES: Final = 4096
+"""Answers that may wait for the link; a peer that asks on without reading is dropped."""
+
+
+class Session:
+    """What one node says to one peer, from HELLO to BYE."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        *,
+        roster: Roster,
+        identity: bytes,
+        peer_device: bytes,
+        peer_identity: bytes,
+        offers: Offers,
+        initiator: bool,
+    ) -> None:
+        """Prepare a session; nothing is sent before `start`.
+
+        Args:
+            roster: what we want.
+            identity: our own identity; its logs are always welcome.
+            peer_device: the device at the other end, proven by the handshake.
+            peer_identity: the identity that the device is certified for.
+            offers: the digests of this node, shared by its sessions.
+            initiator: this side dialled, and speaks first.
+        """
+        self._store = store
+        self._peer_device = peer_device
+        self._memory = store.peer_memory(peer_device)
+        self._initiator = initiator
+        self._control: deque[Frame] = deque()
+        self._carry = b""
+        self._assembly: RosterAssembly | None = None
+        self._greeted = False
+        self._peer_hello: Hello | None = None
+        self._finishing = False
+        self._bye_sent = False
+        self.progress = Progress()
+        self.ended: Bye | None = None
+        """The peer's BYE, once it came."""
+        self._outgoing = Outgoing(store, offers, self.progress)
+        self._incoming = Incoming(
+            store,
+            offers,
+            roster,
+            self.progress,
+            own_identity=identity,
+            via=peer_identity.hex(),
+        )
+        self._incoming.satisfied = self._memory.satisfied
+
+    @property
+    def in_sync(self) -> bool:
+        """Each side has confirmed that it wants nothing more of what the other has."""
+        return self._incoming.complete and self._outgoing.complete and not self._control
+
+    @property
+    def wants_commit(self) -> bool:
+        """Enough is staged; call `commit` before reading on."""
+        return self._incoming.wants_commit
+
+    @property
+    def over(self) -> bool:
+        """Our BYE is sent or the peer's came, and nothing waits: the link can be closed."""
+        return (self._bye_sent or self.ended is not None) and not self._control
+
+    def start(self) -> None:
+        """Begin; the side that dialled speaks first."""
+        if self._initiator:
+            self._greet()
+
+    def receive(self, message: bytes) -> None:
+        """Take one message of whole frames; `commit` acts on them.
+
+        Raises:
+            DecodeError, ProtocolError, IntegrityError: the peer's fault; drop the link.
+        """
+        for frame in decode_frames(message):
+            if self.ended is not None:
+                raise ProtocolError("the peer went on after its BYE")
+            self._dispatch(frame)
+            if len(self._control) > MAX_CONTROL_FRAMES:
+                raise ProtocolError("the peer asks on without reading the answers")
+
+    def commit(self, now_ms: int) -> None:
+        """Store what was staged, then answer what must be answered.
+
+        Call it whenever no more input is ready, and when `wants_commit` is true.
+
+        Raises:
+            IntegrityError: the peer sent something forged; what was good is stored.
+        """
+        for run in self._incoming.commit(now_ms):
+            self._outgoing.peer_holds(log_id(run.device, run.channel), run.last)
+        if self.ended is not None:
+            self._incoming.remember_closing_digest()
+            self._close()
+            return
+        self._control.extend(self._incoming.decide())
+
+    def store_changed(self) -> None:
+        """The store got entries from elsewhere; offer them to this peer."""
+        self._outgoing.store_changed()
+
+    def set_roster(self, roster: Roster) -> None:
+        """We want something else from now on; greet again under the new roster."""
+        if roster.hash == self._incoming.roster.hash:
+            return
+        self._incoming.set_roster(roster)
+        if self._greeted:
+            self._say_hello()
+
+    def finish(self) -> None:
+        """End with BYE as soon as both sides are complete."""
+        self._finishing = True
+
+    def shut_down(self, reason: ByeReason = ByeReason.SHUTDOWN, text: str = "") -> None:
+        """Say BYE now, whatever is still on its way."""
+        self._close(reason, text)
+
+    def link_lost(self) -> None:
+        """The link broke: keep what the peer had confirmed, for the next session."""
+        if self._peer_hello is not None and not self._bye_sent:
+            self._remember()
+
+    def next_message(self, now_ms: int) -> bytes | None:
+        """Return the next message for the link, whole frames of at most 65,519 bytes.
+
+        Returns:
+            None if there is nothing to send now.
+        """
+        message = bytearray(self._carry)
+        self._carry = b""
+        while len(message) < MAX_MESSAGE_BYTES // 2:
+            frame = self._next_frame(now_ms)
+            if frame is None:
+                break
+            encoded = encode_frame(frame)
+            if len(message) + len(encoded) > MAX_MESSAGE_BYTES:
+                self._carry = encoded
+                break
+            message += encoded
+        return bytes(message) if message else None
+
+    def _next_frame(self, now_ms: int) -> Frame | None:
+        if self._control:
+            return self._control.popleft()
+        if self._bye_sent or not self._greeted:
+            return None
+        frame = self._outgoing.next_frame(now_ms)
+        if frame is None and self._finishing and self.in_sync:
+            self._close()
+            return self._control.popleft()
+        return frame
+
+    def _dispatch(self, frame: Frame | UnknownFrame) -> None:
+        if isinstance(frame, Hello):
+            self._take_hello(frame)
+            return
+        if isinstance(frame, Bye):
+            self.ended = frame
+            return
+        if self._peer_hello is None:
+            raise ProtocolError("the peer spoke before its HELLO")
+        match frame:
+            case IdentFrame(data=data):
+                self._incoming.stage_ident(data)
+            case RunFrame(data=data):
+                self._incoming.stage_run(data)
+            case RosterPart():
+                self._take_roster_part(frame)
+            case DigestFrame():
+                if frame.roster == self._incoming.roster.hash[:SHORT_HASH_BYTES]:
+                    self._incoming.take_digest(frame)
+            case Have():
+                self._incoming.take_states(frame)
+                for state in frame.states:
+                    self._outgoing.peer_holds(state.log, state.seq)
+            case Reconcile(scope=scope):
+                self._outgoing.reconcile(scope, self._memory.acked)
+            case Want(ranges=ranges):
+                self._outgoing.want(ranges)
+            case Receipt():
+                self._outgoing.receipt(frame)
+            case UnknownFrame():
+                pass
+
+    def _greet(self) -> None:
+        self._greeted = True
+        self._say_hello()
+        known = self._store.roster(self._memory.roster) if self._memory.roster else None
+        if known is not None and self._outgoing.roster is None:
+            self._outgoing.set_roster(known)
+
+    def _say_hello(self) -> None:
+        self._control.append(
+            Hello(
+                self._store.nonce,
+                self._store.change_counter,
+                self._incoming.roster.hash[:SHORT_HASH_BYTES],
+            )
+        )
+
+    def _take_hello(self, hello: Hello) -> None:
+        memory = self._memory
+        if hello.nonce != memory.nonce or hello.counter < memory.counter:
+            # Another store, or an older copy of it: what it confirmed before counts no more.
+            self._memory = replace(memory, acked=0, satisfied=b"")
+            self._incoming.satisfied = b""
+        self._memory = replace(self._memory, nonce=hello.nonce, counter=hello.counter)
+        self._peer_hello = hello
+        if not self._greeted:
+            self._greet()
+        current = self._outgoing.roster
+        if current is None or current.hash[:SHORT_HASH_BYTES] != hello.roster:
+            self._assembly = RosterAssembly(hello.roster)
+            self._control.append(RosterPart(hello.roster, 0, 0, ()))
+
+    def _take_roster_part(self, part: RosterPart) -> None:
+        if part.count == 0:
+            self._control.extend(roster_parts(self._incoming.roster))
+            return
+        if self._assembly is None:
+            raise ProtocolError("the peer sent a roster that nobody asked for")
+        roster = self._assembly.add(part)
+        if roster is None:
+            return
+        self._assembly = None
+        if roster.hash != self._memory.roster:
+            self._memory = replace(self._memory, roster=roster.hash, acked=0)
+        self._store.remember_peer(self._peer_device, self._memory)
+        self._store.keep_roster(roster)
+        self._outgoing.set_roster(roster)
+
+    def _remember(self) -> None:
+        """Keep what the next session can save bytes with."""
+        memory = replace(
+            self._memory,
+            acked=max(self._memory.acked, self._outgoing.confirmed_counter),
+            satisfied=self._incoming.satisfied,
+        )
+        if memory != self._memory:
+            self._memory = memory
+            self._store.remember_peer(self._peer_device, memory)
+
+    def _close(self, reason: ByeReason = ByeReason.DONE, text: str = "") -> None:
+        """Queue our BYE, with the digest of all that the peer confirmed if that is news.
+
+        A peer that said BYE first gets an answer only if there is such news.
+        """
+        if self._bye_sent:
+            return
+        self._bye_sent = True
+        digest = self._outgoing.closing_digest()
+        if digest is not None:
+            self._control.append(digest)
+        if self.ended is None or digest is not None:
+            self._control.append(Bye(reason, text))
+        if self._peer_hello is not None:
+            self._remember()
