@@ -1,0 +1,700 @@
+"""Every operation of a node: its name, what is asked, what is answered.
+
+These structs are the JSON of the API and of ``--json``. Ids are whole and in lower-case
+hexadecimal; each has a short form beside it for people, which is never an authority. Each time
+is there twice: Unix milliseconds (``*_ms``), and RFC 3339 in UTC, empty for 0 and for claims
+outside the years 1 to 9999. Texts from peers stand here as they came: whoever shows them makes
+them safe.
+
+A *who* argument names an identity by its whole id, its short id or the beginning of it, the
+reader's petname, the name in its profile, ``name@short-id``, or an invite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+SCHEMA: Final = 1
+"""Version of this JSON: it rises when a field is taken away or changes its meaning."""
+
+MAX_PAGE: Final = 500
+"""Posts on one page: about 15 MB of JSON at the worst, 250 KB as people write."""
+MAX_WHO: Final = 1_000
+"""Names in one request."""
+DAY_MS: Final = 86_400_000
+
+PageLimit = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
+Who = Annotated[str, Meta(min_length=1, max_length=4_096)]
+WhoList = Annotated[tuple[Who, ...], Meta(min_length=1, max_length=MAX_WHO)]
+EntryRef = Annotated[str, Meta(min_length=1, max_length=64)]
+"""An entry by its whole id (64 hexadecimal digits), its short id, or the beginning of either."""
+Address = Annotated[str, Meta(min_length=1, max_length=300)]
+"""``host:port``; an IPv6 host stands in brackets."""
+Addresses = Annotated[tuple[Address, ...], Meta(max_length=16)]
+Ms = Annotated[int, Meta(ge=0, le=2**62 - 1)]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked; a field that the operation does not know is refused."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an answer."""
+
+
+class Result(View, frozen=True, kw_only=True):
+    """An answer."""
+
+    schema: Literal[1] = SCHEMA
+
+
+Q = TypeVar("Q", bound=Request)
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Q, R]):
+    """One operation: ``POST /v1/<name>`` in the API."""
+
+    name: str
+    request: type[Q]
+    result: type[R]
+
+
+# People and entries
+
+
+class Person(View, frozen=True):
+    """An identity as this reader knows it."""
+
+    identity: str
+    short_id: str
+    petname: str
+    """The reader's own name for it; empty if none was given."""
+    name: str
+    """The name in its profile: a claim; empty if there is none."""
+    label: str
+    """How to show it: ``ada@k3v9-7qpm-x2da``, with the petname before the claimed name."""
+    own: bool
+    """Whether it is this node's identity."""
+
+
+class PostView(View, frozen=True):
+    """One post."""
+
+    id: str
+    short_id: str
+    author: Person
+    device: str
+    seq: int
+    n: int
+    """Rises with the order of arrival here, from 1."""
+    claimed: str
+    claimed_ms: int
+    """When the author says it was written."""
+    received: str
+    received_ms: int
+    """When this node committed it, by its own clock."""
+    order_ms: int
+    """Where it stands in reading order: never before what it answers."""
+    via: str
+    """``own``, or the identity that handed it over."""
+    text: str | None
+    """None: the post is known, its text is not here (expired, deleted or still to come)."""
+    title: str
+    language: str
+    warning: str
+    tags: tuple[str, ...]
+    mentions: tuple[Person, ...]
+    place: str
+    """Path of where it was written, a claim: ``sol/earth/france/toulouse``."""
+    media_type: str
+    """Empty: plain text."""
+    reply_to: str | None
+    root: str | None
+    """Entry that began the thread; None for a post that answers nothing."""
+    expire_ms: int
+    """Lifetime from writing; 0: it does not expire."""
+    attachments: int
+    """How many files it names."""
+
+
+class EntryView(View, frozen=True):
+    """One entry of a log, as signed."""
+
+    id: str
+    short_id: str
+    author: Person
+    device: str
+    channel: int
+    seq: int
+    prev: str
+    claimed: str
+    claimed_ms: int
+    t_quality: int
+    """log2 of the clock uncertainty in ms that the author claims; 63: no clock."""
+    lamport: int
+    seen: tuple[str, ...]
+    """Foreign entries that the author had been shown."""
+    expire_ms: int
+    size_bytes: int
+    payload_hash: str
+    signature: str | None
+    """None: the entry is proven by a later one."""
+    received: str
+    received_ms: int
+    via: str
+    content: Any
+    """The content as JSON, its kind in ``kind``; None if it is not here or not understood."""
+
+
+# Status
+
+
+class StatusRequest(Request, frozen=True):
+    """How is the node?"""
+
+
+class LinkView(View, frozen=True):
+    """A live session with a peer."""
+
+    peer: Person
+    device: str
+    address: str
+    direction: Literal["in", "out"]
+    since: str
+    since_ms: int
+    in_sync: bool
+    entries_in: int
+    entries_out: int
+    wire_bytes_in: int
+    wire_bytes_out: int
+
+
+class StatusResult(Result, frozen=True):
+    """How the node is."""
+
+    version: str
+    home: str
+    person: Person
+    device: str
+    network: str
+    """Nodes of different networks never talk to each other; empty: the common one."""
+    running: bool
+    """Whether a daemon answers; false where the command line opened the home itself."""
+    pid: int
+    started: str
+    started_ms: int
+    """When the daemon started; 0 without one."""
+    listening: tuple[str, ...]
+    """Addresses on which it accepts peers, with their real ports."""
+    links: tuple[LinkView, ...]
+    peers: int
+    follows: int
+    unread: int
+    """Posts of others that arrived since the last reading."""
+    identities: int
+    logs: int
+    entries: int
+    posts: int
+    file_bytes: int
+    search_behind: int
+    """Posts that the search index has not read yet."""
+
+
+# Writing
+
+
+class PostRequest(Request, frozen=True):
+    """Write a post."""
+
+    text: str
+    """At most 30,000 bytes of UTF-8; a longer one is refused with the advice to attach it."""
+    title: str = ""
+    language: str = ""
+    """BCP 47 tag."""
+    reply_to: str = ""
+    """Entry that it answers; empty: none."""
+    tags: tuple[str, ...] = ()
+    """Topics without the ``#``."""
+    mentions: tuple[Who, ...] = ()
+    warning: str = ""
+    """What to be warned of before reading."""
+    place: str = ""
+    """Path of where it is written; empty: not said."""
+    expire_ms: Ms = 0
+    """Lifetime of the text; 0: it does not expire."""
+    media_type: str = ""
+    """Empty: plain text."""
+    client_key: Annotated[str, Meta(max_length=128)] = ""
+    """The same key again returns the first post instead of a second one; empty: a fresh key."""
+
+
+class PostResult(Result, frozen=True):
+    """The post, committed and signed."""
+
+    post: PostView
+    repeated: bool
+    """Whether the client key had been used: nothing new was written."""
+
+
+# Reading
+
+
+class ReadRequest(Request, frozen=True):
+    """Read posts: what is new since the last reading, or the whole timeline by pages."""
+
+    scope: Literal["new", "all"] = "new"
+    author: str = ""
+    """Only posts of this identity (who); only with scope ``all``."""
+    before: Annotated[str, Meta(max_length=64)] = ""
+    """``next_before`` of the page above; only with scope ``all``."""
+    limit: PageLimit = 50
+    mark: bool = True
+    """Whether a person is shown them: what is new moves on, and the next own entry cites them."""
+
+
+class ReadResult(Result, frozen=True):
+    """Posts in reading order: oldest first for ``new``, newest first for ``all``."""
+
+    posts: tuple[PostView, ...]
+    next_before: str
+    """Where the next page of ``all`` begins; empty: this was the last."""
+    unread: int
+    """Posts of others that are still new after this page."""
+
+
+class ThreadRequest(Request, frozen=True):
+    """Read a conversation: all that belongs to the thread of an entry."""
+
+    id: EntryRef
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    mark: bool = True
+
+
+class ThreadPost(View, frozen=True):
+    """A post in its conversation."""
+
+    depth: int
+    """Answers between it and the root: 0 for the root."""
+    post: PostView
+
+
+class ThreadResult(Result, frozen=True):
+    """A conversation, every answer after what it answers, siblings in reading order."""
+
+    root: str
+    root_held: bool
+    posts: tuple[ThreadPost, ...]
+    more: bool
+    """Whether there are posts beyond the limit."""
+
+
+class ShowRequest(Request, frozen=True):
+    """Look at one entry."""
+
+    id: EntryRef
+
+
+class ShowResult(Result, frozen=True):
+    """One entry, and the post that it is, if it is one."""
+
+    entry: EntryView
+    post: PostView | None
+
+
+class SearchRequest(Request, frozen=True):
+    """Find posts that hold every word; accents and case do not matter."""
+
+    query: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    limit: PageLimit = 20
+
+
+class SearchResult(Result, frozen=True):
+    """Posts, best first."""
+
+    posts: tuple[PostView, ...]
+    behind: int
+    """Posts that the index has not read yet; 0: the answer is complete."""
+
+
+# People
+
+
+class FollowRequest(Request, frozen=True):
+    """Follow people: one signed entry for each who is not followed yet, all in one commit."""
+
+    who: WhoList
+    """An invite also adds its node as a peer."""
+
+
+class FollowOutcome(View, frozen=True):
+    """What became of one name."""
+
+    person: Person
+    changed: bool
+    """False: it was so already."""
+
+
+class FollowResult(Result, frozen=True):
+    """One outcome for each name, in the order asked."""
+
+    outcomes: tuple[FollowOutcome, ...]
+
+
+class UnfollowRequest(Request, frozen=True):
+    """Stop following people; what is here of them stays."""
+
+    who: WhoList
+
+
+class UnfollowResult(Result, frozen=True):
+    """One outcome for each name, in the order asked."""
+
+    outcomes: tuple[FollowOutcome, ...]
+
+
+class FollowsRequest(Request, frozen=True):
+    """Whom does someone follow?"""
+
+    who: str = ""
+    """Empty: this node's own identity."""
+
+
+class FollowView(View, frozen=True):
+    """Someone who is followed."""
+
+    person: Person
+    channels: tuple[int, ...]
+    held: bool
+    """Whether anything of them has arrived here."""
+
+
+class FollowsResult(Result, frozen=True):
+    """Whom an identity follows."""
+
+    person: Person
+    follows: tuple[FollowView, ...]
+
+
+class ProfileRequest(Request, frozen=True):
+    """How does someone describe themselves?"""
+
+    who: str = ""
+    """Empty: this node's own identity."""
+
+
+class LinkField(View, frozen=True):
+    """A way out of Slowlight."""
+
+    url: str
+    title: str = ""
+
+
+class ProfileView(View, frozen=True):
+    """How someone wants to be shown."""
+
+    name: str
+    bio: str
+    languages: tuple[str, ...]
+    place: str
+    links: tuple[LinkField, ...]
+    tags: tuple[str, ...]
+    automated: bool
+    """Whether a program writes the posts."""
+
+
+class ProfileResult(Result, frozen=True):
+    """Someone's newest profile."""
+
+    person: Person
+    entry: str | None
+    """Id of the entry that says so; None: there is no profile."""
+    profile: ProfileView
+
+
+class SetProfileRequest(Request, frozen=True):
+    """Change the own profile: what is None stays as it is."""
+
+    name: str | None = None
+    bio: str | None = None
+    languages: tuple[str, ...] | None = None
+    place: str | None = None
+    links: tuple[LinkField, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    automated: bool | None = None
+
+
+class SetProfileResult(Result, frozen=True):
+    """The own profile as it now is."""
+
+    person: Person
+    entry: str | None
+    profile: ProfileView
+    changed: bool
+    """False: it was so already, and nothing was written."""
+
+
+class NameRequest(Request, frozen=True):
+    """Give someone a petname, which only this reader sees."""
+
+    who: Who
+    petname: Annotated[str, Meta(max_length=64)]
+    """Empty takes the name away. No ``@``, and nothing that looks like an id or an invite."""
+
+
+class NameResult(Result, frozen=True):
+    """The person as now named."""
+
+    person: Person
+
+
+# Peers
+
+
+class PeersRequest(Request, frozen=True):
+    """Which nodes does this one dial or accept?"""
+
+
+class PeerView(View, frozen=True):
+    """A node that this one dials or knows."""
+
+    person: Person
+    device: str
+    box_public: str
+    addresses: tuple[str, ...]
+    """Tried in order; empty for one that only dials in."""
+    name: str
+    last_contact: str
+    last_contact_ms: int
+    """When a session last ended well; 0: never."""
+    connected: bool
+    following: bool
+
+
+class PeersResult(Result, frozen=True):
+    """The peers."""
+
+    peers: tuple[PeerView, ...]
+
+
+class AddPeerRequest(Request, frozen=True):
+    """Add a node to dial: by invite, or an identity known here with an address."""
+
+    who: Who
+    addresses: Addresses = ()
+    """Replace the addresses known before or named in the invite; empty keeps those."""
+    name: Annotated[str, Meta(max_length=64)] = ""
+
+
+class AddPeerResult(Result, frozen=True):
+    """The peers that were added or changed: one for each device of the identity."""
+
+    peers: tuple[PeerView, ...]
+    changed: bool
+
+
+class RemovePeerRequest(Request, frozen=True):
+    """Forget a node: no more dialling, and it is accepted only if it is followed."""
+
+    who: Who
+    """Identity (who) or device id."""
+
+
+class RemovePeerResult(Result, frozen=True):
+    """What was removed."""
+
+    peers: tuple[PeerView, ...]
+
+
+class InviteRequest(Request, frozen=True):
+    """Make an invite: a line that lets one new node connect to this one."""
+
+    addresses: Addresses = ()
+    """Where this node is reached; empty: as configured, else as the node listens."""
+    name: Annotated[str, Meta(max_length=64)] = ""
+    """Name suggested for this node; empty: the one of the profile."""
+    valid_ms: Annotated[int, Meta(ge=1_000, le=366 * DAY_MS)] = 7 * DAY_MS
+
+
+class InviteResult(Result, frozen=True):
+    """The invite. Whoever has it may connect once: hand it over like a key."""
+
+    uri: str
+    identity: str
+    addresses: tuple[str, ...]
+    name: str
+    expires: str
+    expires_ms: int
+
+
+# Sync
+
+
+class SyncRequest(Request, frozen=True):
+    """Exchange entries with peers now, once, and tell how it went."""
+
+    who: Annotated[tuple[Who, ...], Meta(max_length=MAX_WHO)] = ()
+    """Only these peers; empty: all that have an address or are connected."""
+    timeout_ms: Annotated[int, Meta(ge=1, le=30 * DAY_MS)] = 10 * 60_000
+    """Longest time for the whole; what was exchanged until then is kept."""
+
+
+class SyncCounts(View, frozen=True):
+    """What a session carried so far."""
+
+    entries_in: int = 0
+    """Entries new here."""
+    entries_out: int = 0
+    payload_bytes_in: int = 0
+    payload_bytes_out: int = 0
+    wire_bytes_in: int = 0
+    """All bytes received on the link, handshake and encryption included."""
+    wire_bytes_out: int = 0
+    wanted: int = 0
+    """Entries asked for that have not come yet."""
+
+
+class SyncEvent(View, frozen=True):
+    """Progress of one peer."""
+
+    peer: Person
+    device: str
+    state: Literal["dialling", "connected", "exchanging", "done", "failed"]
+    counts: SyncCounts
+    note: str = ""
+
+
+class SyncOutcome(View, frozen=True):
+    """How it went with one peer."""
+
+    peer: Person
+    device: str
+    address: str
+    """The one that answered, or the last one tried; empty for a peer that had dialled in."""
+    outcome: Literal["in_sync", "unreachable", "refused", "failed", "timeout"]
+    """``refused``: it answered, and one side did not accept the other. ``failed``: the link
+    broke or the peer broke the protocol. What came before the end is kept in any case."""
+    reason: str
+    """Empty for ``in_sync``."""
+    counts: SyncCounts
+    took_ms: int
+
+
+class SyncResult(Result, frozen=True):
+    """The receipt."""
+
+    outcomes: tuple[SyncOutcome, ...]
+    in_sync: int
+    """How many peers ended in sync; 0: nobody was reached (exit code 5)."""
+    total: SyncCounts
+    took_ms: int
+
+
+# What works on a home without its daemon
+
+
+class InitResult(Result, frozen=True):
+    """A home with an identity."""
+
+    home: str
+    created: bool
+    """False: the identity was there already and nothing was changed."""
+    person: Person
+    device: str
+
+
+class KeyWordsResult(Result, frozen=True):
+    """The words that give the identity back on another machine."""
+
+    identity: str
+    language: str
+    words: tuple[str, ...]
+    """24 words; whoever has them is this person."""
+    epoch: int
+    """Number of the current root key, to be written beside the words."""
+
+
+class ConfigItem(View, frozen=True):
+    """One setting."""
+
+    key: str
+    """``section.key`` as in the file."""
+    value: str | int | bool | tuple[str, ...]
+    origin: Literal["flag", "environment", "file", "default"]
+    source: str
+    """The flag, variable or ``file:line`` that decided; empty for a default."""
+    meaning: str
+
+
+class ConfigResult(Result, frozen=True):
+    """All settings, in the order of the documentation."""
+
+    file: str
+    """Where the configuration file is or would be."""
+    items: tuple[ConfigItem, ...]
+
+
+STATUS: Final = Operation("status", StatusRequest, StatusResult)
+POST: Final = Operation("post", PostRequest, PostResult)
+READ: Final = Operation("read", ReadRequest, ReadResult)
+THREAD: Final = Operation("thread", ThreadRequest, ThreadResult)
+SHOW: Final = Operation("show", ShowRequest, ShowResult)
+SEARCH: Final = Operation("search", SearchRequest, SearchResult)
+FOLLOW: Final = Operation("follow", FollowRequest, FollowResult)
+UNFOLLOW: Final = Operation("unfollow", UnfollowRequest, UnfollowResult)
+FOLLOWS: Final = Operation("follows", FollowsRequest, FollowsResult)
+PROFILE: Final = Operation("profile", ProfileRequest, ProfileResult)
+SET_PROFILE: Final = Operation("set_profile", SetProfileRequest, SetProfileResult)
+NAME: Final = Operation("name", NameRequest, NameResult)
+PEERS: Final = Operation("peers", PeersRequest, PeersResult)
+ADD_PEER: Final = Operation("add_peer", AddPeerRequest, AddPeerResult)
+REMOVE_PEER: Final = Operation("remove_peer", RemovePeerRequest, RemovePeerResult)
+INVITE: Final = Operation("invite", InviteRequest, InviteResult)
+SYNC: Final = Operation("sync", SyncRequest, SyncResult)
+"""Its progress comes as `SyncEvent`s before the result."""
+
+OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
+    operation.name: operation
+    for operation in (
+        STATUS,
+        POST,
+        READ,
+        THREAD,
+        SHOW,
+        SEARCH,
+        FOLLOW,
+        UNFOLLOW,
+        FOLLOWS,
+        PROFILE,
+        SET_PROFILE,
+        NAME,
+        PEERS,
+        ADD_PEER,
+        REMOVE_PEER,
+        INVITE,
+        SYNC,
+    )
+}
+
+
+class ErrorBody(View, frozen=True):
+    """What went wrong; see ``ServiceError``."""
+
+    code: str
+    message: str
+    hint: str
+    exit: int
+    """Exit code of the command line."""
+    candidates: tuple[str, ...] = ()
+
+
+class ErrorResult(Result, frozen=True):
+    """The answer where an operation failed."""
+
+    error: ErrorBody
