@@ -151,9 +151,7 @@ class Incoming:
             IntegrityError: a run was forged or malformed; the good ones are stored.
         """
         staged, self._staged, self._staged_bytes = self._staged, [], 0
-        wanted = [
-            item for item in staged if isinstance(item, VerifiedIdent) or self._wants(item, staged)
-        ]
+        wanted = [item for item in staged if isinstance(item, VerifiedIdent) or self._wants(item)]
         self._progress.refused_in += len(staged) - len(wanted)
         runs = [item for item in staged if isinstance(item, Run)]
         self._runs_taken += len(runs)
