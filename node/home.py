@@ -1,0 +1,138 @@
+"""The home of a node: one directory, used by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from .errors import Code, ServiceError
+from .keys import KeyFiles
+
+HOME_VARIABLE: Final = "SLOWLIGHT_HOME"
+MAX_SOCKET_PATH_BYTES: Final = 103
+"""Longest path of a Unix socket that every system takes (macOS: 104 with its end)."""
+
+_WAIT_STEP_S: Final = 0.02
+_MAX_HOLDER_BYTES: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where everything of one node is."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file with everything the node remembers."""
+        return self.path / "node.db"
+
+    @property
+    def keys(self) -> KeyFiles:
+        """The secrets."""
+        return KeyFiles(self.path / "keys")
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket of the daemon's API; there while it runs."""
+        return self.path / "api.sock"
+
+    @property
+    def config(self) -> Path:
+        """The configuration file; it need not exist."""
+        return self.path / "config.toml"
+
+    def make(self) -> None:
+        """Create the directory, open to its owner alone, unless it is there."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def require(self) -> None:
+        """Require a home that `init` has made.
+
+        Raises:
+            ServiceError: there is none (``no_identity``).
+        """
+        if not self.database.is_file():
+            raise ServiceError(
+                Code.NO_IDENTITY, f"there is no identity in {self.path}", self.command("init")
+            )
+
+    def command(self, arguments: str) -> str:
+        """Return what to type to run a command on this very home."""
+        return f"slowlight --home {self.path} {arguments}"
+
+    @contextmanager
+    def locked(self, purpose: str, *, wait_s: float = 0.0) -> Generator[None]:
+        """Hold the home for this process.
+
+        Args:
+            purpose: what holds it, for whoever finds it held: ``slowlight run``.
+            wait_s: how long to wait for another holder, in seconds.
+
+        Raises:
+            ServiceError: another process holds it (``locked``), or there is no directory
+                (``no_identity``).
+        """
+        try:
+            descriptor = os.open(
+                self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+        except FileNotFoundError:
+            raise ServiceError(
+                Code.NO_IDENTITY, f"there is no home at {self.path}", self.command("init")
+            ) from None
+        try:
+            self._take(descriptor, time.monotonic() + wait_s)
+            holder = msgspec.json.encode(Holder(os.getpid(), purpose))
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder, 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take(self, descriptor: int, until_s: float) -> None:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= until_s:
+                    raise self._held(os.pread(descriptor, _MAX_HOLDER_BYTES, 0)) from None
+                time.sleep(_WAIT_STEP_S)
+
+    def _held(self, holder: bytes) -> ServiceError:
+        try:
+            known = msgspec.json.decode(holder, type=Holder)
+            who = f"process {known.pid} ({known.purpose})"
+        except msgspec.DecodeError:
+            who = "another process"
+        return ServiceError(
+            Code.LOCKED,
+            f"{self.path} is in use by {who}",
+            "wait until it has ended, stop it, or use another home with --home",
+        )
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds the lock."""
+
+    pid: int
+    purpose: str
+
+
+def locate(flag: str | None, environ: Mapping[str, str]) -> Home:
+    """Return the home that is meant: flag, then ``SLOWLIGHT_HOME``, then the user's own."""
+    chosen = flag or environ.get(HOME_VARIABLE)
+    if chosen:
+        return Home(Path(chosen).expanduser().absolute())
+    from platformdirs import user_data_path
+
+    return Home(user_data_path("slowlight", appauthor=False))
