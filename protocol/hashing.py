@@ -23,6 +23,8 @@ PERSON_ROOT: Final = b"sl.root"
 PERSON_LOG: Final = b"sl.log"
 PERSON_ROSTER: Final = b"sl.roster"
 PERSON_DIGEST: Final = b"sl.digest"
+PERSON_INVITE: Final = b"sl.invite"
+PERSON_TOKEN: Final = b"sl.token"
 
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _SHORT_CHARACTERS: Final = 12
