@@ -41,15 +41,16 @@ class Import:
 class Source:
     """One Python file, as text."""
 
-    package: str  # that relative imports start from: "slowlight.node.carriers"
+    package: str  # that relative imports start from: "slowlight.node.carriers", "tests"
     label: str  # what complaints call it: "node/carriers/tcp.py"
     tree: ast.Module
 
     @classmethod
     def parse(cls, text: str, label: str) -> "Source":
         """Read ``text`` as if it stood in the file ``label``, a path below the root."""
-        package = ".".join((PACKAGE, *Path(label).parent.parts))
-        return cls(package, label, ast.parse(text, label))
+        folders = Path(label).parent.parts
+        home = () if NOT_SHIPPED.intersection(folders[:1]) else (PACKAGE,)
+        return cls(".".join(home + folders), label, ast.parse(text, label))
 
     @property
     def room(self) -> str:

@@ -132,6 +132,15 @@ def clock_complaints(source: Source) -> list[str]:
     ]
 
 
+def outside_complaints(source: Source) -> list[str]:
+    """Where a file that is not shipped names a module in a way its users cannot."""
+    return [
+        f"{source.at(found.line)}: {found.name}"
+        for found in source.imports()
+        if _is_bare_room(found) or any(found.is_of(f"{PACKAGE}.{room}") for room in NOT_SHIPPED)
+    ]
+
+
 def bare_excepts(source: Source) -> list[str]:
     """Where a file catches everything, also what ends the program."""
     return [
@@ -160,12 +169,7 @@ def test_time_is_an_argument_in_rooms_that_decide() -> None:
 def test_tests_import_the_package_as_its_users_do() -> None:
     """Two names for one module would be two modules, each with its own classes."""
     outside = [source for source in sources() if source.room in NOT_SHIPPED]
-    assert [
-        f"{source.at(found.line)}: {found.name}"
-        for source in outside
-        for found in source.imports()
-        if _is_bare_room(found) or found.name.startswith(f"{PACKAGE}.tests")
-    ] == []
+    assert [line for source in outside for line in outside_complaints(source)] == []
 
 
 def test_nothing_catches_everything() -> None:
@@ -268,6 +272,16 @@ ALLOWED: Final[Mapping[str, tuple[str, str]]] = {
 def test_an_import_that_keeps_the_table_passes(label: str, text: str) -> None:
     """The rules forbid no more than they say."""
     assert import_complaints(Source.parse(text, label)) == []
+
+
+def test_a_second_name_for_a_module_is_found_in_tests() -> None:
+    """What tests share they import from ``tests``, what they test from ``slowlight``."""
+    fine = (
+        "from slowlight.protocol import entry\nfrom tests.people import ADA\nfrom . import people"
+    )
+    assert outside_complaints(Source.parse(fine, "tests/a.py")) == []
+    for wrong in ("from protocol import entry", "from slowlight.tests.people import ADA"):
+        assert len(outside_complaints(Source.parse(wrong, "tests/a.py"))) == 1
 
 
 def test_a_clock_is_found_where_it_is_read() -> None:
