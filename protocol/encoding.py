@@ -8,20 +8,22 @@ same bytes: the bytes are the truth.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar, cast
 
 import msgpack
 
 from .errors import DecodeError
 
 Value: TypeAlias = int | bytes | Sequence["Value"]
+_Key = TypeVar("_Key", int, bytes, tuple[bytes, int])
 
 MAX_UINT: Final = 2**63 - 1
 """Largest integer of the protocol: what SQLite and every common language can hold."""
 
 MAX_DEPTH: Final = 8
-"""Deepest nesting of arrays; the deepest record of the protocol uses 5."""
+"""Most arrays inside one another; the deepest record of the protocol uses 5."""
 
 MAX_ARRAY: Final = 65_536
 """Most items of one array: the rows of the largest roster."""
@@ -39,7 +41,8 @@ def pack(value: Value) -> bytes:
     of them in its shortest form.
 
     Raises:
-        TypeError: msgpack does not know the type (an error of ours, not of a peer).
+        TypeError, OverflowError: msgpack cannot write the value (an error of ours, not of a
+            peer).
     """
     packed: bytes = _packb(value)
     return packed
@@ -66,7 +69,8 @@ def unpack(data: bytes, *, max_bytes: int, what: str = "record") -> Value:
             use_list=True,
             strict_map_key=False,
             max_bin_len=max_bytes,
-            max_array_len=MAX_ARRAY,
+            # msgpack makes room for every item that an array announces, before it has come.
+            max_array_len=min(MAX_ARRAY, len(data)),
             max_str_len=0,
             max_map_len=0,
             max_ext_len=0,
@@ -82,18 +86,18 @@ def unpack(data: bytes, *, max_bytes: int, what: str = "record") -> Value:
 
 
 def _check(value: object, depth: int, what: str) -> None:
-    kind = type(value)
-    if kind is bytes:
+    if type(value) is bytes:
         return
-    if kind is int:
-        if not 0 <= value <= MAX_UINT:  # type: ignore[operator]
+    if type(value) is int:
+        if not 0 <= value <= MAX_UINT:
             raise DecodeError(f"{what}: integer outside 0..2**63-1")
         return
-    if kind is not list:
-        raise DecodeError(f"{what}: a {kind.__name__} where only arrays, bytes and integers may be")
+    if type(value) is not list:
+        found = type(value).__name__
+        raise DecodeError(f"{what}: a {found} where only arrays, bytes and integers may be")
     if depth >= MAX_DEPTH:
         raise DecodeError(f"{what}: nested deeper than {MAX_DEPTH}")
-    for item in value:  # type: ignore[attr-defined]
+    for item in cast("list[object]", value):
         _check(item, depth + 1, what)
 
 
@@ -133,9 +137,10 @@ def as_list(value: Value, most: int, what: str) -> list[Value]:
     """Return ``value`` if it is an array of at most ``most`` items."""
     if type(value) is not list:
         raise DecodeError(f"{what}: not an array")
-    if len(value) > most:
-        raise DecodeError(f"{what}: {len(value)} items where at most {most} are allowed")
-    return value
+    items = cast("list[Value]", value)
+    if len(items) > most:
+        raise DecodeError(f"{what}: {len(items)} items where at most {most} are allowed")
+    return items
 
 
 def as_fields(value: Value, count: int, what: str) -> list[Value]:
@@ -144,6 +149,24 @@ def as_fields(value: Value, count: int, what: str) -> list[Value]:
     if len(fields) != count:
         raise DecodeError(f"{what}: {len(fields)} fields where {count} are needed")
     return fields
+
+
+def as_versioned_fields(value: Value, version: int, count: int, what: str) -> list[Value]:
+    """Return ``value`` if it is an array of ``count`` items that begins with ``version``.
+
+    The version is looked at first, so that the message for something newer says so.
+    """
+    fields = as_list(value, MAX_ARRAY, what)
+    found = as_uint(fields[0], MAX_UINT, f"{what} version") if fields else None
+    if found != version:
+        raise DecodeError(f"{what} version {found} is unknown here; this node knows {version}")
+    return as_fields(fields, count, what)
+
+
+def require_rising(keys: Sequence[_Key], what: str) -> None:
+    """Require keys in rising order, which also makes each of them unique."""
+    if any(a >= b for a, b in itertools.pairwise(keys)):
+        raise DecodeError(f"{what}: not sorted and unique")
 
 
 def as_text(value: Value, most: int, what: str) -> str:

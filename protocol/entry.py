@@ -8,27 +8,25 @@ chain still verifies.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from nacl import bindings
-from nacl.exceptions import BadSignatureError
-
 from .encoding import (
     MAX_UINT,
     as_bytes,
     as_bytes_upto,
-    as_fields,
     as_list,
     as_uint,
+    as_versioned_fields,
     pack,
+    require_rising,
     unpack,
 )
-from .errors import DecodeError, IntegrityError
+from .errors import DecodeError
 from .hashing import HASH_BYTES, PERSON_HEADER, PERSON_LOG, PERSON_PAYLOAD, ZERO_HASH, hash32
+from .signing import CONTEXT_ENTRY, sign, verify
 
 VERSION: Final = 1
 """Format and algorithm suite: Ed25519 and BLAKE2b-256."""
@@ -54,15 +52,15 @@ MAX_T_MS: Final = 2**62 - 1
 MAX_LAMPORT_STEP: Final = 2**20
 """A seen Lamport value further above one's own is ignored: it would be a liar's."""
 
-MAX_HEADER_BYTES: Final = 600
-"""13 fields with 8 seen ids and a full ext take at most 545 bytes."""
+MAX_HEADER_BYTES: Final = 484
+"""What 13 fields take at the most, with 8 seen ids and a full ext."""
 
 CHANNEL_IDENTITY: Final = 0
 CHANNEL_POSTS: Final = 1
 CHANNEL_PRIVATE: Final = 2
 CHANNEL_GROUPS: Final = 3
 
-_ENTRY_SIGNATURE_CONTEXT: Final = b"sl-sig-1"
+_CHANNELS_WITHOUT_SEEN: Final = frozenset({CHANNEL_PRIVATE, CHANNEL_GROUPS})
 _HEADER_FIELDS: Final = 13
 _header_hash = blake2b(digest_size=HASH_BYTES, person=PERSON_HEADER)
 _payload_hash = blake2b(digest_size=HASH_BYTES, person=PERSON_PAYLOAD)
@@ -167,12 +165,8 @@ def decode_header(data: bytes) -> Header:
     Raises:
         DecodeError: not a canonical header of version 1 with every field in its range.
     """
-    fields = as_fields(
-        unpack(data, max_bytes=MAX_HEADER_BYTES, what="header"), _HEADER_FIELDS, "header"
-    )
-    version = as_uint(fields[0], MAX_UINT, "header version")
-    if version != VERSION:
-        raise DecodeError(f"header version {version} is unknown here; this node knows {VERSION}")
+    value = unpack(data, max_bytes=MAX_HEADER_BYTES, what="header")
+    fields = as_versioned_fields(value, VERSION, _HEADER_FIELDS, "header")
     seq = as_uint(fields[3], MAX_SEQ, "header seq")
     prev = as_bytes(fields[4], HASH_BYTES, "header prev")
     check_prev(seq, prev)
@@ -218,29 +212,25 @@ def check_size(size: int) -> int:
 def check_seen(ids: Iterable[bytes]) -> tuple[bytes, ...]:
     """Require ids in rising order, which also makes them unique."""
     seen = tuple(ids)
-    if any(a >= b for a, b in itertools.pairwise(seen)):
-        raise DecodeError("header seen: ids are not sorted and unique")
+    require_rising(seen, "header seen")
     return seen
 
 
 def sign_entry(secret_key: bytes, entry_id: bytes) -> bytes:
     """Sign the id of an entry with a device key (64 bytes: seed and public key)."""
-    return bindings.crypto_sign(_ENTRY_SIGNATURE_CONTEXT + entry_id, secret_key)[:SIGNATURE_BYTES]
+    return sign(secret_key, CONTEXT_ENTRY, entry_id)
 
 
 def verify_entry(device: bytes, entry_id: bytes, signature: bytes) -> None:
-    """Check the signature of an entry: libsodium's strict, cofactorless Ed25519.
+    """Check the signature of an entry.
 
     Raises:
         IntegrityError: the device did not sign this id.
     """
-    try:
-        bindings.crypto_sign_open(signature + _ENTRY_SIGNATURE_CONTEXT + entry_id, device)
-    except (BadSignatureError, ValueError) as error:
-        raise IntegrityError("the signature of an entry does not fit its device") from error
+    verify(device, CONTEXT_ENTRY, entry_id, signature, "an entry")
 
 
-def next_lamport(own: int, seen: Sequence[int]) -> int:
+def next_lamport(own: int, seen: Sequence[int] = ()) -> int:
     """Return the Lamport value of the next entry of a log.
 
     Args:
@@ -248,8 +238,8 @@ def next_lamport(own: int, seen: Sequence[int]) -> int:
         seen: the values of the foreign entries it cites; those more than 2**20 above
             ``own`` are ignored, so that a liar cannot push everyone to the end of the range.
     """
-    believed = [value for value in seen if value <= own + MAX_LAMPORT_STEP]
-    return min(MAX_UINT, 1 + max(own, *believed) if believed else 1 + own)
+    believed = (value for value in seen if value <= own + MAX_LAMPORT_STEP)
+    return min(MAX_UINT, 1 + max((own, *believed)))
 
 
 def write_entry(
@@ -269,8 +259,10 @@ def write_entry(
     Args:
         payload: 16 fresh random bytes and the content, at most 32 KiB.
         t_ms: the author's time, Unix milliseconds, 0..2**62-1.
-        lamport: see `next_lamport`; one above the head's where None.
-        seen: ids of foreign entries of channels 0 and 1, at most 8, in any order.
+        t_quality: log2 of its uncertainty in ms, 0..63; 63: the author has no clock.
+        lamport: see `next_lamport`, which also gives it where None.
+        seen: ids of foreign entries of channels 0 and 1, at most 8, in any order; none in
+            channels 2 and 3, whose entries must not tell who could read what.
         expire_ms: lifetime of the payload; 0: none.
 
     Raises:
@@ -280,16 +272,14 @@ def write_entry(
     seq = head.seq + 1
     if seq > MAX_SEQ:
         raise ValueError("this log is full; a new device key starts a new one")
-    if not SALT_BYTES <= len(payload) <= MAX_PAYLOAD_BYTES:
-        raise ValueError(f"a payload of {len(payload)} bytes; 16 to {MAX_PAYLOAD_BYTES} fit")
-    if len(cited) > MAX_SEEN or not 0 <= t_ms <= MAX_T_MS or not 0 <= expire_ms <= MAX_UINT:
-        raise ValueError(f"{len(cited)=}, {t_ms=}, {expire_ms=}: outside the range of a header")
+    if cited and channel in _CHANNELS_WITHOUT_SEEN:
+        raise ValueError(f"an entry of channel {channel} cites others inside its payload only")
     draft = Entry(
         seq=seq,
         id=ZERO_HASH,
         t_ms=t_ms,
         t_quality=t_quality,
-        lamport=head.lamport + 1 if lamport is None else lamport,
+        lamport=next_lamport(head.lamport) if lamport is None else lamport,
         seen=cited,
         expire_ms=expire_ms,
         remaining_ms=expire_ms,
@@ -298,4 +288,9 @@ def write_entry(
         ext=b"",
         payload=payload,
     )
-    return draft._replace(id=hash_header(encode_header(device, channel, head.id, draft)))
+    header = encode_header(device, channel, head.id, draft)
+    try:
+        decode_header(header)
+    except DecodeError as error:
+        raise ValueError(f"no reader would take this entry: {error}") from error
+    return draft._replace(id=hash_header(header))

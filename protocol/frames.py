@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
+from .digest import DIGEST_BYTES
 from .encoding import (
     MAX_UINT,
     as_bytes,
     as_bytes_or_none,
-    as_bytes_upto,
     as_fields,
     as_list,
+    as_text,
     as_uint,
+    as_versioned_fields,
     pack,
     unpack,
 )
@@ -35,14 +37,14 @@ MAX_BODY_BYTES: Final = MAX_FRAME_BYTES - FRAME_HEAD_BYTES
 NONCE_BYTES: Final = 8
 SHORT_HASH_BYTES: Final = 8
 """Names one of a few things that both sides know; the digest judges, not this."""
-DIGEST_BYTES: Final = 16
-MAX_ROWS_PER_PART: Final = 1_500
-"""Roster rows of at most 43 bytes; 1,500 fit a frame."""
+MAX_ROWS_PER_PART: Final = 1_280
+"""Roster rows of at most 50 bytes; 1,280 fit a frame."""
 MAX_ROSTER_PARTS: Final = -(-MAX_ROSTER_ROWS // MAX_ROWS_PER_PART)
-MAX_STATES: Final = 900
-"""Log states of at most 73 bytes; 900 fit a frame."""
+MAX_STATES: Final = 870
+"""Log states of at most 74 bytes; 870 fit a frame."""
 MAX_WANTS: Final = 800
-"""Wants of at most 81 bytes; 800 fit a frame."""
+"""Wants of at most 79 bytes; 800 fit a frame."""
+MAX_BYE_TEXT_BYTES: Final = 200
 
 
 class FrameType(IntEnum):
@@ -97,10 +99,8 @@ class Hello:
 
     @classmethod
     def decode(cls, body: bytes) -> Hello:
-        fields = as_fields(unpack(body, max_bytes=64, what="HELLO"), 4, "HELLO")
-        version = as_uint(fields[0], MAX_UINT, "HELLO version")
-        if version != VERSION:
-            raise DecodeError(f"HELLO of version {version}; this node knows {VERSION}")
+        value = unpack(body, max_bytes=64, what="HELLO")
+        fields = as_versioned_fields(value, VERSION, 4, "HELLO")
         return cls(
             as_bytes(fields[1], NONCE_BYTES, "HELLO nonce"),
             as_uint(fields[2], MAX_UINT, "HELLO counter"),
@@ -188,7 +188,9 @@ class LogState(NamedTuple):
 
     log: bytes
     seq: int
+    """Of a frozen log the lowest forked sequence number."""
     id: bytes
+    """Empty if a fork proof froze the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ class Have:
                 LogState(
                     as_bytes(state[0], HASH_BYTES, "HAVE log"),
                     as_uint(state[1], MAX_SEQ, "HAVE seq"),
-                    as_bytes(state[2], HASH_BYTES, "HAVE id"),
+                    as_bytes_or_none(state[2], HASH_BYTES, "HAVE id") or b"",
                 )
             )
         return cls(
@@ -302,17 +304,18 @@ class Bye:
 
     reason: ByeReason
     text: str
-    """For people: what went wrong and what to do, at most 200 bytes."""
+    """For people: what went wrong and what to do; cut to 200 bytes of UTF-8 when sent."""
 
     def body(self) -> bytes:
-        return pack((int(self.reason), self.text.encode()[:200]))
+        cut = self.text.encode(errors="replace")[:MAX_BYE_TEXT_BYTES]
+        whole = cut.decode(errors="ignore").encode()
+        return pack((int(self.reason), whole))
 
     @classmethod
     def decode(cls, body: bytes) -> Bye:
         fields = as_fields(unpack(body, max_bytes=256, what="BYE"), 2, "BYE")
         reason = as_uint(fields[0], max(ByeReason), "BYE reason")
-        text = as_bytes_upto(fields[1], 200, "BYE text").decode("utf-8", "replace")
-        return cls(ByeReason(reason), text)
+        return cls(ByeReason(reason), as_text(fields[1], MAX_BYE_TEXT_BYTES, "BYE text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +377,7 @@ def decode_frames(data: bytes) -> Iterator[Frame | UnknownFrame]:
         body_at = at + FRAME_HEAD_BYTES
         length = int.from_bytes(data[at : at + 2], "big")
         at = body_at + length
-        if length > MAX_BODY_BYTES or at > len(data) or body_at > len(data):
+        if length > MAX_BODY_BYTES or at > len(data):
             raise DecodeError(f"frame of {length} bytes is too long or cut short")
         code = data[body_at - 1]
         kind = _CLASSES.get(code)

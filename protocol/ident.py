@@ -7,26 +7,34 @@ that identity certified it and the device itself signed the entry that says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
-from .content import CertificateContent, decode_content, split_payload
+from .content import CertificateRecord, decode_content, split_payload
 from .encoding import as_bytes, as_bytes_upto, as_fields, as_list, as_uint, pack, unpack
 from .entry import CHANNEL_IDENTITY, SIGNATURE_BYTES, Entry
 from .errors import DecodeError, IntegrityError
 from .frames import MAX_BODY_BYTES
 from .identity import (
     MAX_DEVICES,
+    MAX_EPOCH,
     MAX_RECORD_BYTES,
+    Accept,
     Certificate,
     Inception,
+    Revocation,
     SignedRecord,
+    decode_accept,
     decode_certificate,
     decode_inception,
+    decode_revocation,
     decode_rotation,
+    verify_accept,
     verify_certificate,
+    verify_revocation,
     verify_rotation,
 )
 from .run import MAX_RUN_BYTES, Run, decode_run, open_run
@@ -107,31 +115,38 @@ def decode_ident(body: bytes) -> Ident:
             as_bytes(record[2], SIGNATURE_BYTES, "IDENT record signature"),
         )
         records.append((RecordKind(kind), signed))
+    if len({record.hash for _, record in records}) != len(records):
+        raise DecodeError("IDENT: one record twice")
     runs: list[Run] = []
     for item in as_list(fields[2], MAX_DEVICES, "IDENT devices"):
         run = decode_run(as_bytes_upto(item, MAX_RUN_BYTES, "IDENT entry"))
         if (run.channel, run.first, run.count) != (CHANNEL_IDENTITY, 0, 1):
             raise DecodeError("IDENT entry: not entry 0 of channel 0")
         runs.append(run)
+    if len({run.device for run in runs}) != len(runs):
+        raise DecodeError("IDENT: one device twice")
     return Ident(inception, tuple(records), tuple(runs))
 
 
 def verify_ident(ident: Ident) -> VerifiedIdent:
-    """Check every signature that attributes devices to the identity.
+    """Check every signature of an IDENT body: two checks a device and one a record.
 
-    Costs two checks a device and one a rotation.
+    What the losing one of two rival rotations brought in is void: it is left out, and it is
+    no error, because whoever sent it may not have known the other one.
 
     Raises:
-        DecodeError: a certificate or rotation is malformed.
-        IntegrityError: a signature is wrong, or a certificate names another identity,
-            another device or an epoch that no valid rotation opened.
+        DecodeError: a certificate or record is malformed.
+        IntegrityError: a signature is wrong, or something names another identity, another
+            device or an epoch that no valid rotation opened.
     """
-    roots = root_keys(
+    rotations = [record for kind, record in ident.records if kind is RecordKind.ROTATE]
+    chain = _root_chain(ident.inception, rotations)
+    devices = (_certified_device(ident.identity, run, chain) for run in ident.first_entries)
+    return VerifiedIdent(
         ident.inception,
-        (record for kind, record in ident.records if kind is RecordKind.ROTATE),
+        tuple(item for item in ident.records if _record_stands(ident.identity, *item, chain)),
+        tuple(device for device in devices if device is not None),
     )
-    devices = tuple(_verify_device(ident.identity, run, roots) for run in ident.first_entries)
-    return VerifiedIdent(ident.inception, ident.records, devices)
 
 
 def root_keys(inception: Inception, rotations: Iterable[SignedRecord]) -> list[bytes]:
@@ -141,55 +156,100 @@ def root_keys(inception: Inception, rotations: Iterable[SignedRecord]) -> list[b
 
     Raises:
         DecodeError: a rotation is malformed.
-        IntegrityError: a rotation is for another identity, or not by the committed key.
+        IntegrityError: a rotation is for another identity, continues nothing that is here,
+            or is not by the committed key.
     """
-    roots = [inception.root_public]
+    return _root_chain(inception, rotations).keys
+
+
+class _Epoch(NamedTuple):
+    number: int
+    predecessor: bytes
+    root_public: bytes
+    next_commitment: bytes
+
+
+class _RootChain(NamedTuple):
+    keys: list[bytes]
+    """Root public keys by epoch, of the branch that won."""
+    contested_from: int
+    """The first epoch for which a branch that lost has another key."""
+
+    def proves(self, epoch: int, check: Callable[[bytes], object]) -> bool:
+        """Run a check against the root key of an epoch; False: by a branch that lost.
+
+        Raises:
+            IntegrityError: the check fails, and the key of the epoch was never contested.
+        """
+        try:
+            if epoch >= len(self.keys):
+                raise IntegrityError(f"a record of epoch {epoch}, which no rotation opened")
+            check(self.keys[epoch])
+        except IntegrityError:
+            if epoch < self.contested_from:
+                raise
+            return False
+        return True
+
+
+def _root_chain(inception: Inception, rotations: Iterable[SignedRecord]) -> _RootChain:
     identity = inception.identity
-    committed, predecessor = inception.next_commitment, identity
-    by_epoch = sorted((_epoch_of(record), record.hash, record) for record in rotations)
-    for epoch, record_hash, record in by_epoch:
-        if epoch != len(roots):
-            if epoch < len(roots):
-                continue  # a rival with a higher hash
-            raise IntegrityError(f"rotation into epoch {epoch} without the one before")
-        rotation = verify_rotation(record, committed)
-        if rotation.identity != identity or rotation.predecessor != predecessor:
-            raise IntegrityError("a rotation does not continue this identity")
-        roots.append(rotation.root_public)
-        committed, predecessor = rotation.next_commitment, record_hash
-    return roots
+    epochs = {identity: _Epoch(0, b"", inception.root_public, inception.next_commitment)}
+    keys, tip = [inception.root_public], identity
+    # By epoch, then hash: predecessors come first, and of two rivals the one that wins.
+    ordered = sorted(
+        (decode_rotation(record.body).epoch, record.hash, record) for record in rotations
+    )
+    for number, record_hash, record in ordered:
+        claimed = decode_rotation(record.body)
+        before = epochs.get(claimed.predecessor)
+        if before is None or (claimed.identity, number) != (identity, before.number + 1):
+            raise IntegrityError(f"a rotation into epoch {number} continues nothing here")
+        rotation = verify_rotation(record, before.next_commitment)
+        epochs[record_hash] = _Epoch(
+            number, rotation.predecessor, rotation.root_public, rotation.next_commitment
+        )
+        if rotation.predecessor == tip:
+            keys.append(rotation.root_public)
+            tip = record_hash
+    lost = (
+        epoch.number
+        for epoch in epochs.values()
+        if [epoch.root_public] != keys[epoch.number : epoch.number + 1]
+    )
+    return _RootChain(keys, min(lost, default=MAX_EPOCH + 1))
 
 
-def _epoch_of(record: SignedRecord) -> int:
-    return decode_rotation(record.body).epoch
+def _record_stands(
+    identity: bytes, kind: RecordKind, record: SignedRecord, chain: _RootChain
+) -> bool:
+    claimed: Revocation | Accept
+    check: Callable[[bytes], object]
+    match kind:
+        case RecordKind.ROTATE:
+            return True  # the chain of roots verified it; also one that lost proves who won
+        case RecordKind.REVOKE:
+            claimed = decode_revocation(record.body)
+            check = partial(verify_revocation, record)
+        case RecordKind.ACCEPT:
+            claimed = decode_accept(record.body)
+            check = partial(verify_accept, record)
+    if claimed.identity != identity:
+        raise IntegrityError("a record in IDENT names another identity")
+    return chain.proves(claimed.epoch, check)
 
 
-def _verify_device(identity: bytes, run: Run, roots: Sequence[bytes]) -> CertifiedDevice:
+def _certified_device(identity: bytes, run: Run, chain: _RootChain) -> CertifiedDevice | None:
     (entry,) = open_run(run)
     if entry.payload is None:
         raise IntegrityError("IDENT: entry 0 of a device came without its certificate")
     content = decode_content(split_payload(entry.payload), CHANNEL_IDENTITY)
-    if not isinstance(content, CertificateContent):
+    if not isinstance(content, CertificateRecord):
         raise IntegrityError("IDENT: entry 0 of a device is not a certificate")
     record = SignedRecord(content.body, content.signature)
-    certificate = certificate_of(identity, run.device, record, roots)
-    return CertifiedDevice(certificate, entry, run)
-
-
-def certificate_of(
-    identity: bytes, device: bytes, record: SignedRecord, roots: Sequence[bytes]
-) -> Certificate:
-    """Check that a certificate was signed by a root key of this identity for this device.
-
-    Raises:
-        DecodeError: the body is malformed.
-        IntegrityError: another identity, another device, an unknown epoch, a wrong signature.
-    """
     certificate = decode_certificate(record.body)
-    if certificate.identity != identity or certificate.device != device:
+    if (certificate.identity, certificate.device) != (identity, run.device):
         raise IntegrityError("a certificate names another identity or device")
-    if certificate.epoch >= len(roots):
-        raise IntegrityError(
-            f"a certificate of epoch {certificate.epoch}, which no rotation opened"
-        )
-    return verify_certificate(record, roots[certificate.epoch])
+    if not chain.proves(certificate.epoch, partial(verify_certificate, record)):
+        return None
+    return CertifiedDevice(certificate, entry, run)

@@ -8,27 +8,26 @@ hashed and compared, and a record is valid in whatever log or frame it arrives.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from nacl import bindings
-from nacl.exceptions import BadSignatureError
 
 from .encoding import (
-    MAX_UINT,
     Value,
     as_bytes,
     as_fields,
     as_list,
     as_text,
     as_uint,
+    as_versioned_fields,
     pack,
+    require_rising,
     unpack,
 )
-from .entry import KEY_BYTES, MAX_CHANNEL, MAX_SEQ, MAX_T_MS, SIGNATURE_BYTES, VERSION
+from .entry import KEY_BYTES, MAX_CHANNEL, MAX_SEQ, MAX_T_MS, VERSION
 from .errors import DecodeError, IntegrityError
 from .hashing import (
     HASH_BYTES,
@@ -37,6 +36,14 @@ from .hashing import (
     PERSON_RECORD,
     PERSON_ROOT,
     hash32,
+)
+from .signing import (
+    CONTEXT_ACCEPT,
+    CONTEXT_CERTIFICATE,
+    CONTEXT_REVOCATION,
+    CONTEXT_ROTATION,
+    sign,
+    verify,
 )
 
 SEED_BYTES: Final = 32
@@ -51,11 +58,7 @@ MAX_PLACE_BYTES: Final = 128
 MAX_RECORD_BYTES: Final = 32_000
 """A record travels as content inside a payload of 32 KiB."""
 
-_MAX_INCEPTION_BYTES: Final = 80
-_CONTEXT_CERTIFICATE: Final = b"sl-cert-1"
-_CONTEXT_ROTATION: Final = b"sl-rotate-1"
-_CONTEXT_REVOCATION: Final = b"sl-revoke-1"
-_CONTEXT_ACCEPT: Final = b"sl-accept-1"
+INCEPTION_BYTES: Final = 70
 
 
 class KeyPair(NamedTuple):
@@ -102,7 +105,7 @@ class Inception:
     next_commitment: bytes
 
     def encode(self) -> bytes:
-        """Return the canonical bytes (69 bytes)."""
+        """Return the canonical bytes (70 bytes)."""
         return pack((VERSION, self.root_public, self.next_commitment))
 
     @property
@@ -230,9 +233,8 @@ def incept(seed: bytes) -> Inception:
 
 def decode_inception(data: bytes) -> Inception:
     """Decode an inception, strictly; raises DecodeError."""
-    value = unpack(data, max_bytes=_MAX_INCEPTION_BYTES, what="inception")
-    fields = as_fields(value, 3, "inception")
-    _check_version(fields[0], "inception")
+    value = unpack(data, max_bytes=INCEPTION_BYTES, what="inception")
+    fields = as_versioned_fields(value, VERSION, 3, "inception")
     return Inception(
         root_public=as_bytes(fields[1], KEY_BYTES, "inception root_pk"),
         next_commitment=as_bytes(fields[2], HASH_BYTES, "inception commitment"),
@@ -262,7 +264,7 @@ def decode_rotation(body: bytes) -> Rotation:
         _device_ends(item, "rotation device")
         for item in as_list(fields.rest[3], MAX_DEVICES, "rotation devices")
     )
-    _require_rising([device.device for device in devices], "rotation devices")
+    require_rising([device.device for device in devices], "rotation devices")
     return Rotation(
         identity=fields.identity,
         epoch=fields.epoch,
@@ -295,23 +297,27 @@ def decode_accept(body: bytes) -> Accept:
 
 
 def sign_certificate(root: KeyPair, certificate: Certificate) -> SignedRecord:
-    """Sign a certificate with the root key of its epoch."""
-    return _sign(root, _CONTEXT_CERTIFICATE, certificate.encode())
+    """Sign a certificate with the root key of its epoch.
+
+    Raises:
+        ValueError: a field is outside its range; likewise for the other records.
+    """
+    return _sign(root, CONTEXT_CERTIFICATE, certificate, decode_certificate)
 
 
 def sign_rotation(next_root: KeyPair, rotation: Rotation) -> SignedRecord:
     """Sign a rotation with the root key that it brings in."""
-    return _sign(next_root, _CONTEXT_ROTATION, rotation.encode())
+    return _sign(next_root, CONTEXT_ROTATION, rotation, decode_rotation)
 
 
 def sign_revocation(root: KeyPair, revocation: Revocation) -> SignedRecord:
     """Sign a revocation with the current root key."""
-    return _sign(root, _CONTEXT_REVOCATION, revocation.encode())
+    return _sign(root, CONTEXT_REVOCATION, revocation, decode_revocation)
 
 
 def sign_accept(root: KeyPair, accept: Accept) -> SignedRecord:
     """Sign an accept with the current root key."""
-    return _sign(root, _CONTEXT_ACCEPT, accept.encode())
+    return _sign(root, CONTEXT_ACCEPT, accept, decode_accept)
 
 
 def verify_certificate(record: SignedRecord, root_public: bytes) -> Certificate:
@@ -322,7 +328,7 @@ def verify_certificate(record: SignedRecord, root_public: bytes) -> Certificate:
         IntegrityError: the signature is not this root key's.
     """
     certificate = decode_certificate(record.body)
-    _verify(record, _CONTEXT_CERTIFICATE, root_public, "certificate")
+    verify(root_public, CONTEXT_CERTIFICATE, record.body, record.signature, "a certificate")
     return certificate
 
 
@@ -339,21 +345,21 @@ def verify_rotation(record: SignedRecord, committed: bytes) -> Rotation:
     rotation = decode_rotation(record.body)
     if commitment(rotation.root_public) != committed:
         raise IntegrityError("a rotation brings in another key than the committed one")
-    _verify(record, _CONTEXT_ROTATION, rotation.root_public, "rotation")
+    verify(rotation.root_public, CONTEXT_ROTATION, record.body, record.signature, "a rotation")
     return rotation
 
 
 def verify_revocation(record: SignedRecord, root_public: bytes) -> Revocation:
     """Decode a revocation and check that this root key signed it; errors as for certificates."""
     revocation = decode_revocation(record.body)
-    _verify(record, _CONTEXT_REVOCATION, root_public, "revocation")
+    verify(root_public, CONTEXT_REVOCATION, record.body, record.signature, "a revocation")
     return revocation
 
 
 def verify_accept(record: SignedRecord, root_public: bytes) -> Accept:
     """Decode an accept and check that this root key signed it; errors as for certificates."""
     accept = decode_accept(record.body)
-    _verify(record, _CONTEXT_ACCEPT, root_public, "accept")
+    verify(root_public, CONTEXT_ACCEPT, record.body, record.signature, "an accept")
     return accept
 
 
@@ -364,19 +370,13 @@ class _RecordFields(NamedTuple):
 
 
 def _record_fields(body: bytes, count: int, what: str) -> _RecordFields:
-    fields = as_fields(unpack(body, max_bytes=MAX_RECORD_BYTES, what=what), count, what)
-    _check_version(fields[0], what)
+    value = unpack(body, max_bytes=MAX_RECORD_BYTES, what=what)
+    fields = as_versioned_fields(value, VERSION, count, what)
     return _RecordFields(
         as_bytes(fields[1], HASH_BYTES, f"{what} identity"),
         as_uint(fields[2], MAX_EPOCH, f"{what} epoch"),
         fields[3:],
     )
-
-
-def _check_version(value: Value, what: str) -> None:
-    version = as_uint(value, MAX_UINT, f"{what} version")
-    if version != VERSION:
-        raise DecodeError(f"{what} version {version} is unknown here; this node knows {VERSION}")
 
 
 def _device_ends_value(device: DeviceEnds) -> list[Value]:
@@ -407,22 +407,19 @@ def _log_ends(value: Value, what: str) -> tuple[LogEnd, ...]:
                 as_bytes(fields[2], HASH_BYTES, f"{what} id"),
             )
         )
-    _require_rising([end.channel for end in ends], what)
+    require_rising([end.channel for end in ends], what)
     return tuple(ends)
 
 
-def _require_rising(keys: Sequence[int] | Sequence[bytes], what: str) -> None:
-    if any(a >= b for a, b in itertools.pairwise(keys)):  # type: ignore[operator]
-        raise DecodeError(f"{what}: not sorted and unique")
-
-
-def _sign(key: KeyPair, context: bytes, body: bytes) -> SignedRecord:
-    signature = bindings.crypto_sign(context + body, key.secret)[:SIGNATURE_BYTES]
-    return SignedRecord(body, signature)
-
-
-def _verify(record: SignedRecord, context: bytes, public: bytes, what: str) -> None:
+def _sign(
+    key: KeyPair,
+    context: bytes,
+    record: Certificate | Rotation | Revocation | Accept,
+    decode: Callable[[bytes], object],
+) -> SignedRecord:
+    body = record.encode()
     try:
-        bindings.crypto_sign_open(record.signature + context + record.body, public)
-    except (BadSignatureError, ValueError) as error:
-        raise IntegrityError(f"the signature of a {what} does not fit its key") from error
+        decode(body)
+    except DecodeError as error:
+        raise ValueError(f"no reader would take this record: {error}") from error
+    return SignedRecord(body, sign(key.secret, context, body))

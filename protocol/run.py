@@ -18,8 +18,8 @@ from .encoding import (
     as_bytes,
     as_bytes_or_none,
     as_bytes_upto,
-    as_fields,
     as_uint,
+    as_versioned_fields,
     pack,
     put_varint,
     take_varint,
@@ -112,10 +112,8 @@ def decode_run(data: bytes) -> Run:
     Raises:
         DecodeError: not a canonical run, or it crosses a block of 256.
     """
-    fields = as_fields(unpack(data, max_bytes=MAX_RUN_BYTES, what="run"), _RUN_FIELDS, "run")
-    version = as_uint(fields[0], MAX_UINT, "run version")
-    if version != VERSION:
-        raise DecodeError(f"run version {version} is unknown here; this node knows {VERSION}")
+    value = unpack(data, max_bytes=MAX_RUN_BYTES, what="run")
+    fields = as_versioned_fields(value, VERSION, _RUN_FIELDS, "run")
     first = as_uint(fields[3], MAX_SEQ, "run first")
     count = as_uint(fields[4], BLOCK, "run count")
     if count == 0 or first + count - 1 > MAX_SEQ:
@@ -262,7 +260,7 @@ def _take_rare(
     if flags & FLAG_EXPIRY:
         expire_ms, at = take_varint(columns, at)
         remaining_ms, at = take_varint(columns, at)
-        if not 0 <= remaining_ms <= expire_ms or expire_ms == 0:
+        if remaining_ms > expire_ms or expire_ms == 0:
             raise DecodeError(f"run: {remaining_ms} ms remain of {expire_ms}")
     if flags & FLAG_QUALITY:
         quality, at = take_varint(columns, at)
@@ -294,7 +292,11 @@ def build_run(
         prev: id of the entry before the first.
         entries: 1 to 256 consecutive entries inside one block; ``payload`` None makes a stub.
         signature: that of the last entry, or None where the receiver can vouch for its id.
+
+    Raises:
+        ValueError: no entries, or they are not consecutive entries of one block.
     """
+    _require_one_block(entries)
     columns = bytearray()
     bodies: list[bytes] = []
     t_ms, quality, lamport = 0, USUAL_QUALITY, entries[0].seq
@@ -313,6 +315,14 @@ def build_run(
         last_id=entries[-1].id,
         signature=signature,
     )
+
+
+def _require_one_block(entries: Sequence[Entry]) -> None:
+    if not entries:
+        raise ValueError("a run holds at least one entry")
+    first, last = entries[0].seq, entries[-1].seq
+    if last - first != len(entries) - 1 or first // BLOCK != last // BLOCK:
+        raise ValueError(f"{len(entries)} entries from {first} to {last} are not one run")
 
 
 def entry_columns(entry: Entry, t_ms: int, quality: int, lamport: int) -> bytes:
