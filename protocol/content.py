@@ -55,6 +55,7 @@ from .content_posts import (
     React,
 )
 from .content_sealed import (
+    PADDED_BYTES,
     SUITE_X25519_XCHACHA20,
     Admission,
     GroupContent,
@@ -138,8 +139,6 @@ __all__ = [
 Content: TypeAlias = GraphContent | PublicContent | GroupContent | GroupKey
 Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 
-PADDED_BYTES: Final = (256, 512, 1_024, 2_048, *range(4_096, 28_673, 4_096), 32_000)
-"""Sizes that a sealed plaintext is padded to, so that its length says little."""
 _PADDING_MARK: Final = b"\x80"
 
 _UNREADABLE: Final = (ValueError, RecursionError)
@@ -191,14 +190,17 @@ def encode_content(content: Content) -> bytes:
         ValueError: a field is beyond its limit or of a wrong type (the message begins with
             the name of the field), or the whole is above 32,752 bytes.
     """
-    return _encode(content, _kind(type(content)).name.lower())
+    return _encode(content, _kind(type(content)).name.lower(), MAX_CONTENT_BYTES)
 
 
-def _encode(part: Part, what: str) -> bytes:
-    data = _encoder.encode(_row(part))
-    if len(data) > MAX_CONTENT_BYTES:
+def _encode(part: Part, what: str, max_bytes: int) -> bytes:
+    try:
+        data = _encoder.encode(_row(part))
+    except OverflowError:
+        raise ValueError(f"{what}: an integer does not fit 64 bits") from None
+    if len(data) > max_bytes:
         raise ValueError(
-            f"{what}: {len(data):,} bytes; at most {MAX_CONTENT_BYTES:,} fit an entry; "
+            f"{what}: {len(data):,} bytes; at most {max_bytes:,} fit an entry; "
             "attach the longest part as a file"
         )
     try:
@@ -313,14 +315,9 @@ def encode_sealed_plaintext(plaintext: SealedPlaintext) -> bytes:
     Raises:
         ValueError: a field is beyond its limit, or the whole is above 31,999 bytes.
     """
-    data = _encode(plaintext, "sealed plaintext") + _PADDING_MARK
-    for padded_bytes in PADDED_BYTES:
-        if len(data) <= padded_bytes:
-            return data.ljust(padded_bytes, b"\0")
-    raise ValueError(
-        f"content: {len(data):,} bytes to seal; at most {PADDED_BYTES[-1]:,} fit an entry; "
-        "attach the longest part as a file"
-    )
+    most_bytes = PADDED_BYTES[-1] - len(_PADDING_MARK)
+    data = _encode(plaintext, "sealed plaintext", most_bytes) + _PADDING_MARK
+    return data.ljust(next(size for size in PADDED_BYTES if size >= len(data)), b"\0")
 
 
 def decode_sealed_plaintext(data: bytes) -> SealedPlaintext | None:

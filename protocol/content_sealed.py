@@ -7,7 +7,6 @@ from typing import Annotated, Final, TypeAlias
 from msgspec import Meta
 
 from .content_fields import (
-    MAX_CONTENT_BYTES,
     MAX_FEW,
     MAX_IDS,
     Attachment,
@@ -30,11 +29,16 @@ from .entry import MAX_SEEN
 SUITE_X25519_XCHACHA20: Final = 1
 """X25519, BLAKE2b-256 and XChaCha20-Poly1305."""
 
+PADDED_BYTES: Final = (256, 512, 1_024, 2_048, *range(4_096, 28_673, 4_096), 32_000)
+"""Sizes that a sealed plaintext is padded to, so that its length says little. The largest
+leaves an entry room for the keys of 11 devices, the next for 67."""
+
 Suite = Annotated[int, Meta(ge=0, le=2**16 - 1)]
 Hint = Annotated[bytes, Meta(min_length=4, max_length=4)]
 WrappedKey = Annotated[bytes, Meta(min_length=48, max_length=48)]
 Nonce = Annotated[bytes, Meta(min_length=24, max_length=24)]
-Ciphertext = Annotated[bytes, Meta(max_length=MAX_CONTENT_BYTES)]
+Ciphertext = Annotated[bytes, Meta(max_length=PADDED_BYTES[-1] + 16)]
+"""The longest padded plaintext with its 16-byte tag."""
 CausalIds = Annotated[tuple[Id, ...], Meta(max_length=MAX_SEEN)]
 Admins = Annotated[tuple[Id, ...], Meta(max_length=32)]
 """Who may change a group: 32 people, beyond which nobody can tell who may."""
@@ -76,8 +80,8 @@ class SealedPlaintext(Part, frozen=True):
     prev: Id
     recipients: Ids
     """Public keys of the devices addressed; empty in a group message."""
-    content: Annotated[bytes, Meta(max_length=MAX_CONTENT_BYTES)]
-    """Content of a kind that may be sealed."""
+    content: Annotated[bytes, Meta(max_length=31_900)]
+    """Content of a kind that may be sealed; 31,900 bytes beside the other fields fill a seal."""
     seen: CausalIds = ()
     """Foreign heads that the author had read, as in a header, of channels 2 and 3 too."""
     group: Id | None = None
