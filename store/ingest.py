@@ -1,0 +1,124 @@
+"""Decisions of ingest that every store takes alike: what is proven, what is kept.
+
+Pure functions over what a store has looked up. A store asks `is_duplicate` first, which
+costs no proof, then `prove`; what is left is writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..protocol.entry import Entry, verify_entry
+from ..protocol.errors import DecodeError, IntegrityError, SlowlightError
+from ..protocol.run import BLOCK, Run, open_run
+from .base import Ingested, Outcome
+from .intervals import Held
+
+IdAt = Callable[[int], bytes]
+"""Returns the id of the entry with this sequence number, which must be held."""
+
+
+class RefusedError(SlowlightError):
+    """One item of a batch is not stored; the others are not concerned."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.answer = Ingested(outcome, 0, 0, reason)
+
+
+class Proven(NamedTuple):
+    """A run that was proven and fits what is held on both sides of it."""
+
+    entries: list[Entry]
+    signature: bytes | None
+    """Signature of the last entry if it was checked; another one must not be kept."""
+
+
+def is_duplicate(run: Run, touched: Sequence[Held], id_at: IdAt) -> bool:
+    """Say whether every entry of a run is held and its last id is the held one.
+
+    Whether their payloads are held as well is for the caller to look up: a stub can be filled.
+    """
+    return any(
+        each.first <= run.first and run.last <= each.last for each in touched
+    ) and run.last_id == id_at(run.last)
+
+
+def prove(run: Run, touched: Sequence[Held], id_at: IdAt) -> Proven:
+    """Prove a run by its signature or by what is held, and compare it with what is held.
+
+    Args:
+        touched: the held intervals that overlap or adjoin the run.
+
+    Raises:
+        RefusedError: malformed, forged, or another branch of the log than the one held.
+    """
+    expected = _expected_end(run, touched, id_at)
+    trusted = expected == run.last_id
+    try:
+        entries = open_run(run, trusted_end=expected if trusted else None)
+        signature = _checked_signature(run, touched) if trusted else run.signature
+    except DecodeError as error:
+        raise RefusedError(Outcome.MALFORMED, str(error)) from error
+    except IntegrityError as error:
+        raise RefusedError(Outcome.FORGED, str(error)) from error
+    if (expected is not None and not trusted) or _leaves_branch(run, entries, touched, id_at):
+        raise RefusedError(
+            Outcome.CONFLICT, "another branch of this log is held: its author forked"
+        )
+    return Proven(entries, signature)
+
+
+def _expected_end(run: Run, touched: Sequence[Held], id_at: IdAt) -> bytes | None:
+    """Return the id that the last entry of a run must have because it or the next is held."""
+    for each in touched:
+        if each.first <= run.last <= each.last:
+            return id_at(run.last)
+        if each.first == run.last + 1:
+            return each.prev
+    return None
+
+
+def _checked_signature(run: Run, touched: Sequence[Held]) -> bytes | None:
+    """Return the signature that must be kept of a run whose end needed none to be proven.
+
+    The end of a block is proven to others by its signature alone.
+
+    Raises:
+        IntegrityError: it is missing or wrong.
+    """
+    if run.last % BLOCK != BLOCK - 1 or any(
+        each.first <= run.last <= each.last for each in touched
+    ):
+        return None
+    if run.signature is None:
+        raise IntegrityError("a run to the end of a block carries no signature")
+    verify_entry(run.device, run.last_id, run.signature)
+    return run.signature
+
+
+def _leaves_branch(
+    run: Run, entries: Sequence[Entry], touched: Sequence[Held], id_at: IdAt
+) -> bool:
+    """Compare ids at the upper end of each interval that reaches into or up to a run from below.
+
+    One comparison each is enough: an id binds all entries before it.
+    """
+    for each in touched:
+        if each.last < run.last:
+            below = each.last < run.first
+            told = run.prev if below else entries[each.last - run.first].id
+            if told != id_at(each.last):
+                return True
+    return False
+
+
+def keeps_signature(seq: int) -> bool:
+    """Say whether the signature of a foreign entry stays when it is no longer the newest.
+
+    That of sequence 0 proves a device, that of a block's last entry proves the block to
+    anyone. The signature of each interval's last entry is kept with the interval, and an
+    author keeps all its own.
+    """
+    return seq == 0 or seq % BLOCK == BLOCK - 1
