@@ -279,7 +279,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class _PostLinks(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=Kind.POST.value):
-    text: msgspec.Raw
+    text: str
     reply_to: Id | None = None
     root: Id | None = None
 
