@@ -32,7 +32,7 @@ PageLimit = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 Who = Annotated[str, Meta(min_length=1, max_length=4_096)]
 WhoList = Annotated[tuple[Who, ...], Meta(min_length=1, max_length=MAX_WHO)]
 EntryRef = Annotated[str, Meta(min_length=1, max_length=64)]
-"""An entry by its whole id (64 hexadecimal digits), its short id, or the beginning of either."""
+"""An entry by its whole id (64 hexadecimal digits), its short id or the beginning of that."""
 Address = Annotated[str, Meta(min_length=1, max_length=300)]
 """``host:port``; an IPv6 host stands in brackets."""
 Addresses = Annotated[tuple[Address, ...], Meta(max_length=16)]
@@ -117,7 +117,7 @@ class PostView(View, frozen=True):
     """Empty: plain text."""
     reply_to: str | None
     root: str | None
-    """Entry that began the thread; None for a post that answers nothing."""
+    """Entry that began the thread; None: this one did."""
     expire_ms: int
     """Lifetime from writing; 0: it does not expire."""
     attachments: int
@@ -160,6 +160,21 @@ class StatusRequest(Request, frozen=True):
     """How is the node?"""
 
 
+class SyncCounts(View, frozen=True):
+    """What a session carried so far."""
+
+    entries_in: int = 0
+    """Entries new here."""
+    entries_out: int = 0
+    payload_bytes_in: int = 0
+    payload_bytes_out: int = 0
+    wire_bytes_in: int = 0
+    """All bytes received on the link, handshake and encryption included."""
+    wire_bytes_out: int = 0
+    wanted: int = 0
+    """Entries asked for that have not come yet."""
+
+
 class LinkView(View, frozen=True):
     """A live session with a peer."""
 
@@ -170,10 +185,7 @@ class LinkView(View, frozen=True):
     since: str
     since_ms: int
     in_sync: bool
-    entries_in: int
-    entries_out: int
-    wire_bytes_in: int
-    wire_bytes_out: int
+    counts: SyncCounts
 
 
 class StatusResult(Result, frozen=True):
@@ -197,7 +209,7 @@ class StatusResult(Result, frozen=True):
     peers: int
     follows: int
     unread: int
-    """Posts of others that arrived since the last reading."""
+    """Posts that arrived since the last reading, own ones among them."""
     identities: int
     logs: int
     entries: int
@@ -247,7 +259,7 @@ class PostResult(Result, frozen=True):
 
 
 class ReadRequest(Request, frozen=True):
-    """Read posts: what is new since the last reading, or the whole timeline by pages."""
+    """Read posts: those of others that are new since the last reading, or all by pages."""
 
     scope: Literal["new", "all"] = "new"
     author: str = ""
@@ -266,7 +278,7 @@ class ReadResult(Result, frozen=True):
     next_before: str
     """Where the next page of ``all`` begins; empty: this was the last."""
     unread: int
-    """Posts of others that are still new after this page."""
+    """Posts that arrived and are still new after this page, own ones among them."""
 
 
 class ThreadRequest(Request, frozen=True):
@@ -543,21 +555,6 @@ class SyncRequest(Request, frozen=True):
     """Only these peers; empty: all that have an address or are connected."""
     timeout_ms: Annotated[int, Meta(ge=1, le=30 * DAY_MS)] = 10 * 60_000
     """Longest time for the whole; what was exchanged until then is kept."""
-
-
-class SyncCounts(View, frozen=True):
-    """What a session carried so far."""
-
-    entries_in: int = 0
-    """Entries new here."""
-    entries_out: int = 0
-    payload_bytes_in: int = 0
-    payload_bytes_out: int = 0
-    wire_bytes_in: int = 0
-    """All bytes received on the link, handshake and encryption included."""
-    wire_bytes_out: int = 0
-    wanted: int = 0
-    """Entries asked for that have not come yet."""
 
 
 class SyncEvent(View, frozen=True):

@@ -1,0 +1,244 @@
+"""Every operation of a node, once.
+
+The HTTP API and the in-process client are thin shells over `Service`: they turn bytes or
+calls into requests, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from .. import __version__
+from ..store.base import NodeStore, Peer
+from .author import Author
+from .clock import RandomBytes, WallClock, rfc3339
+from .errors import Code, ServiceError
+from .keys import DeviceKeys
+from .links import ExchangeEnd, ExchangeNews, Links, LiveLink
+from .names import find_who
+from .operations import (
+    ADD_PEER,
+    FOLLOW,
+    FOLLOWS,
+    INVITE,
+    NAME,
+    PEERS,
+    POST,
+    PROFILE,
+    READ,
+    REMOVE_PEER,
+    SEARCH,
+    SET_PROFILE,
+    SHOW,
+    STATUS,
+    THREAD,
+    UNFOLLOW,
+    LinkView,
+    Operation,
+    Request,
+    Result,
+    StatusRequest,
+    StatusResult,
+    SyncCounts,
+    SyncEvent,
+    SyncOutcome,
+    SyncRequest,
+    SyncResult,
+)
+from .peering import Peering, Reach
+from .people import People
+from .reading import Reading
+from .views import Views
+from .writing import Writing
+
+Q = TypeVar("Q", bound=Request)
+R = TypeVar("R", bound=Result)
+
+OnEvent = Callable[[SyncEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the node says of itself."""
+
+    home: str
+    network: str = ""
+    pid: int = 0
+    """Process of the daemon; 0 without one."""
+    started_ms: int = 0
+    """When the daemon started; 0 without one."""
+
+
+class Service:
+    """The operations of one node."""
+
+    def __init__(
+        self,
+        store: NodeStore,
+        keys: DeviceKeys,
+        links: Links,
+        *,
+        about: About,
+        clock: WallClock,
+        random_bytes: RandomBytes,
+        reach: Reach,
+    ) -> None:
+        """Serve the node of a store.
+
+        Raises:
+            ServiceError: ``no_identity``.
+        """
+        self._store = store
+        self._links = links
+        self._about = about
+        self._author = Author(
+            store,
+            keys,
+            clock=clock,
+            random_bytes=random_bytes,
+            on_written=links.store_changed,
+        )
+        self._reading = Reading(store, self._author.identity)
+        writing = Writing(store, self._author, self._reading)
+        peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
+        people = People(store, self._author, peering, links, clock=clock)
+        self._operations: Mapping[str, Callable[[Any], Result]] = {
+            STATUS.name: self._status,
+            POST.name: writing.post,
+            PROFILE.name: writing.profile,
+            SET_PROFILE.name: writing.set_profile,
+            READ.name: self._reading.read,
+            THREAD.name: self._reading.thread,
+            SHOW.name: self._reading.show,
+            SEARCH.name: self._reading.search,
+            FOLLOW.name: people.follow,
+            UNFOLLOW.name: people.unfollow,
+            FOLLOWS.name: people.follows,
+            NAME.name: people.name,
+            PEERS.name: peering.peers,
+            ADD_PEER.name: peering.add_peer,
+            REMOVE_PEER.name: peering.remove_peer,
+            INVITE.name: peering.invite,
+        }
+
+    @property
+    def identity(self) -> bytes:
+        """The identity of this node."""
+        return self._author.identity
+
+    def call(self, operation: Operation[Q, R], request: Q) -> R:
+        """Carry out an operation that needs no link; every one but `SYNC`.
+
+        Raises:
+            ServiceError: it was refused or failed.
+        """
+        return cast(R, self._operations[operation.name](request))
+
+    async def sync(self, request: SyncRequest, on_event: OnEvent) -> SyncResult:
+        """Exchange with peers now.
+
+        Raises:
+            ServiceError: there is nobody to exchange with (``nothing_to_do``).
+        """
+        views = Views(self._store, self.identity)
+
+        def tell(news: ExchangeNews) -> None:
+            on_event(
+                SyncEvent(
+                    peer=views.person(news.peer.identity),
+                    device=news.peer.device.hex(),
+                    state=news.state,
+                    counts=news.counts,
+                    note=news.note,
+                )
+            )
+
+        ends = await self._links.exchange(
+            self._peers_to_sync(request.who), request.timeout_ms / 1_000, tell
+        )
+        fresh = Views(self._store, self.identity)
+        return SyncResult(
+            outcomes=tuple(_outcome(end, fresh) for end in ends),
+            in_sync=sum(end.ending == "in_sync" for end in ends),
+            total=_total([end.counts for end in ends]),
+            took_ms=max(end.took_ms for end in ends),
+        )
+
+    def _peers_to_sync(self, who: Sequence[str]) -> list[Peer]:
+        live = {link.device for link in self._links.live()}
+        peers = [peer for peer in self._store.peers() if peer.addresses or peer.device in live]
+        if who:
+            wanted = {find_who(self._store, one).identity for one in who}
+            peers = [peer for peer in peers if peer.identity in wanted]
+        if not peers:
+            raise ServiceError(
+                Code.NOTHING_TO_DO,
+                "there is no peer with an address to exchange with",
+                "ask someone for an invite, then: slowlight peer add INVITE",
+            )
+        return peers
+
+    def _status(self, _request: StatusRequest) -> StatusResult:
+        views = Views(self._store, self.identity)
+        totals = self._store.totals()
+        return StatusResult(
+            version=__version__,
+            home=self._about.home,
+            person=views.person(self.identity),
+            device=self._author.device.hex(),
+            network=self._about.network,
+            running=self._about.pid != 0,
+            pid=self._about.pid,
+            started=rfc3339(self._about.started_ms),
+            started_ms=self._about.started_ms,
+            listening=tuple(self._links.listening),
+            links=tuple(_link_view(link, views) for link in self._links.live()),
+            peers=len(self._store.peers()),
+            follows=len(self._store.follows(self.identity)),
+            unread=self._reading.unread(),
+            identities=totals.identities,
+            logs=totals.logs,
+            entries=totals.entries,
+            posts=totals.posts,
+            file_bytes=totals.file_bytes,
+            search_behind=totals.search_behind,
+        )
+
+
+def _link_view(link: LiveLink, views: Views) -> LinkView:
+    return LinkView(
+        peer=views.person(link.identity),
+        device=link.device.hex(),
+        address=link.address,
+        direction="out" if link.outgoing else "in",
+        since=rfc3339(link.since_ms),
+        since_ms=link.since_ms,
+        in_sync=link.in_sync,
+        counts=link.counts,
+    )
+
+
+def _outcome(end: ExchangeEnd, views: Views) -> SyncOutcome:
+    return SyncOutcome(
+        peer=views.person(end.peer.identity),
+        device=end.peer.device.hex(),
+        address=end.address,
+        outcome=end.ending,
+        reason=end.reason,
+        counts=end.counts,
+        took_ms=end.took_ms,
+    )
+
+
+def _total(counts: Sequence[SyncCounts]) -> SyncCounts:
+    return SyncCounts(
+        entries_in=sum(one.entries_in for one in counts),
+        entries_out=sum(one.entries_out for one in counts),
+        payload_bytes_in=sum(one.payload_bytes_in for one in counts),
+        payload_bytes_out=sum(one.payload_bytes_out for one in counts),
+        wire_bytes_in=sum(one.wire_bytes_in for one in counts),
+        wire_bytes_out=sum(one.wire_bytes_out for one in counts),
+        wanted=sum(one.wanted for one in counts),
+    )
