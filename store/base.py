@@ -13,12 +13,18 @@ from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
 from ..protocol.entry import Entry, LogHead
+from ..protocol.errors import SlowlightError
 from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import Ident, VerifiedIdent
 from ..protocol.roster import Roster
 from ..protocol.run import Run
 
-MAX_POST_TITLE_BYTES: Final = 200
+MAX_RECORD_BYTES_OF_IDENTITY: Final = 28_000
+"""All signed records of an identity together: with 64 devices they still fit an IDENT frame."""
+MAX_CLIENT_KEYS: Final = 100_000
+"""The newest are kept: months of posts, and a retry comes within minutes."""
+MAX_PEER_MEMORIES: Final = 4_096
+"""The devices met last; each names one roster at the most."""
 
 
 class LogKey(NamedTuple):
@@ -49,6 +55,8 @@ class Outcome(Enum):
     """No proof for its end, or the entries do not lead there; not stored."""
     CONFLICT = "conflict"
     """Proven, but another branch of the log is held: the author forked; not stored."""
+    OVER_LIMIT = "over limit"
+    """One more than the 64 devices of an identity or 64 logs of a device; not stored."""
 
 
 class Ingested(NamedTuple):
@@ -116,7 +124,7 @@ class TimelinePost:
     """A post in the timeline."""
 
     n: int
-    """Rises with the order of arrival here, from 1; a cursor for what is new."""
+    """Rises with the order of arrival here, from 1, with gaps; a cursor for what is new."""
     order_ms: int
     """Where it stands in reading order: never before what it answers."""
     held: HeldEntry
@@ -187,6 +195,10 @@ class Totals:
     search_behind: int
 
 
+class StoreError(SlowlightError):
+    """The store cannot be opened, read or written: what is wrong and what to do about it."""
+
+
 class LogStore(Protocol):
     """Logs and who they belong to: all that sync needs."""
 
@@ -208,7 +220,9 @@ class LogStore(Protocol):
         A run is checked here and nowhere else: attribution, duplicates, then the signature
         or the link to a held entry, then the chain, then what is held on both sides of it.
         A later item may build on an earlier one of the batch. Anything may come twice, in
-        any order, with gaps. A stub never replaces a payload.
+        any order, with gaps. A stub never replaces a payload; one that is filled arrives with
+        its payload. A device that belongs to another identity already is left out of an
+        identity; only if nothing else of it is new, the answer is `Outcome.CONFLICT`.
         """
         ...
 
@@ -338,6 +352,10 @@ class NodeStore(LogStore, Protocol):
 
     def newest_arrival(self) -> int:
         """Return the highest ``n`` of any post; 0 if there is none."""
+        ...
+
+    def count_arrived(self, *, after: int) -> int:
+        """Count the posts with ``n`` above ``after``; cheap however many there are."""
         ...
 
     def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:

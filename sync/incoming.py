@@ -189,7 +189,11 @@ class Incoming:
             progress.entries_in += result.entries
             if result.outcome is Outcome.DUPLICATE:
                 progress.duplicates_in += 1
-            elif result.outcome in (Outcome.UNATTRIBUTED, Outcome.CONFLICT):
+            elif result.outcome in (
+                Outcome.UNATTRIBUTED,
+                Outcome.CONFLICT,
+                Outcome.OVER_LIMIT,
+            ):
                 progress.refused_in += 1
             elif result.outcome in (Outcome.FORGED, Outcome.MALFORMED):
                 forged = forged or result.reason
