@@ -32,6 +32,8 @@ class Code(StrEnum):
     """A mistake of ours; the log of the node says more."""
     UNSAFE_HOME = "unsafe_home"
     """Others can read secrets, or something stands where a file of ours belongs."""
+    STORAGE = "storage"
+    """The database cannot be opened, read or written."""
     INVALID = "invalid"
     """An argument or a setting is not allowed."""
     AMBIGUOUS = "ambiguous"
@@ -48,6 +50,7 @@ class Code(StrEnum):
 EXIT_OF: Final[Mapping[Code, Exit]] = {
     Code.INTERNAL: Exit.ERROR,
     Code.UNSAFE_HOME: Exit.ERROR,
+    Code.STORAGE: Exit.ERROR,
     Code.INVALID: Exit.USAGE,
     Code.AMBIGUOUS: Exit.USAGE,
     Code.NOT_FOUND: Exit.NOTHING,
@@ -84,3 +87,8 @@ class ServiceError(SlowlightError):
     def exit(self) -> Exit:
         """The exit code that the command line ends with."""
         return EXIT_OF[self.code]
+
+
+def storage_error(error: SlowlightError) -> ServiceError:
+    """Return what a person is told when the database fails."""
+    return ServiceError(Code.STORAGE, str(error), "see slowlight status, and the free disk space")

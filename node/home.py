@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +18,6 @@ HOME_VARIABLE: Final = "SLOWLIGHT_HOME"
 MAX_SOCKET_PATH_BYTES: Final = 103
 """Longest path of a Unix socket that every system takes (macOS: 104 with its end)."""
 
-_WAIT_STEP_S: Final = 0.02
 _MAX_HOLDER_BYTES: Final = 1_000
 
 
@@ -69,44 +66,33 @@ class Home:
         """Return what to type to run a command on this very home."""
         return f"slowlight --home {self.path} {arguments}"
 
-    @contextmanager
-    def locked(self, purpose: str, *, wait_s: float = 0.0) -> Generator[None]:
-        """Hold the home for this process.
+    def lock(self, purpose: str) -> HomeLock:
+        """Take the home for this process, until the lock is closed.
 
         Args:
             purpose: what holds it, for whoever finds it held: ``slowlight run``.
-            wait_s: how long to wait for another holder, in seconds.
 
         Raises:
             ServiceError: another process holds it (``locked``), or there is no directory
                 (``no_identity``).
         """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            descriptor = os.open(
-                self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+            descriptor = os.open(self.path / "lock", flags, 0o600)
         except FileNotFoundError:
             raise ServiceError(
                 Code.NO_IDENTITY, f"there is no home at {self.path}", self.command("init")
             ) from None
+        lock = HomeLock(descriptor)
         try:
-            self._take(descriptor, time.monotonic() + wait_s)
-            holder = msgspec.json.encode(Holder(os.getpid(), purpose))
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, holder, 0)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _take(self, descriptor: int, until_s: float) -> None:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= until_s:
-                    raise self._held(os.pread(descriptor, _MAX_HOLDER_BYTES, 0)) from None
-                time.sleep(_WAIT_STEP_S)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, _MAX_HOLDER_BYTES, 0)
+            lock.close()
+            raise self._held(holder) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(Holder(os.getpid(), purpose)), 0)
+        return lock
 
     def _held(self, holder: bytes) -> ServiceError:
         try:
@@ -119,6 +105,23 @@ class Home:
             f"{self.path} is in use by {who}",
             "wait until it has ended, stop it, or use another home with --home",
         )
+
+
+class HomeLock:
+    """The home belongs to this process until this is closed, or the process ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        """Let go of the home."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> HomeLock:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
 
 class Holder(msgspec.Struct, frozen=True):

@@ -613,8 +613,6 @@ class KeyWordsResult(Result, frozen=True):
     language: str
     words: tuple[str, ...]
     """24 words; whoever has them is this person."""
-    epoch: int
-    """Number of the current root key, to be written beside the words."""
 
 
 class ConfigItem(View, frozen=True):
@@ -695,3 +693,11 @@ class ErrorResult(Result, frozen=True):
     """The answer where an operation failed."""
 
     error: ErrorBody
+
+
+class StreamLine(View, frozen=True):
+    """One line of an answer that tells its progress: exactly one of these."""
+
+    event: SyncEvent | None = None
+    result: SyncResult | None = None
+    error: ErrorBody | None = None

@@ -38,7 +38,7 @@ class Reading:
 
     def unread(self) -> int:
         """Count posts that arrived since the last reading, own ones among them."""
-        return self._store.newest_arrival() - self._cursor()
+        return self._store.count_arrived(after=self._cursor())
 
     def read(self, request: ReadRequest) -> ReadResult:
         """Read what is new, or a page of all."""
@@ -56,7 +56,7 @@ class Reading:
         return ReadResult(
             posts=self._views().posts(ordered),
             next_before="",
-            unread=self._store.newest_arrival() - cursor,
+            unread=self._store.count_arrived(after=cursor),
         )
 
     def thread(self, request: ThreadRequest) -> ThreadResult:

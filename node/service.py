@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from .. import __version__
-from ..store.base import NodeStore, Peer
+from ..store.base import NodeStore, Peer, StoreError
 from .author import Author
 from .clock import RandomBytes, WallClock, rfc3339
-from .errors import Code, ServiceError
+from .errors import Code, ServiceError, storage_error
 from .keys import DeviceKeys
 from .links import ExchangeEnd, ExchangeNews, Links, LiveLink
 from .names import find_who
@@ -134,7 +134,10 @@ class Service:
         Raises:
             ServiceError: it was refused or failed.
         """
-        return cast(R, self._operations[operation.name](request))
+        try:
+            return cast(R, self._operations[operation.name](request))
+        except StoreError as error:
+            raise storage_error(error) from error
 
     async def sync(self, request: SyncRequest, on_event: OnEvent) -> SyncResult:
         """Exchange with peers now.

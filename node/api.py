@@ -1,0 +1,119 @@
+"""The HTTP shell of the service: ``POST /v1/<operation>``, JSON in and out.
+
+An answer is the result of the operation, or an error with the status that goes with it. `SYNC`
+answers with JSON lines: its progress, then the result or error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+import msgspec
+import trio
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from .errors import Code, Exit, ServiceError
+from .logs import Log
+from .operations import OPERATIONS, ErrorResult, Result, StreamLine, SyncEvent, SyncRequest
+from .service import Service
+from .shell import MAX_REQUEST_BYTES, decode_request, error_body
+
+_JSON: Final = "application/json"
+_JSON_LINES: Final = "application/jsonl"
+_WAITING_LINES: Final = 64
+_STATUS_OF: Final = {
+    Exit.USAGE: 400,
+    Exit.NOTHING: 404,
+    Exit.LOCKED: 409,
+    Exit.UNREACHABLE: 502,
+    Exit.INTEGRITY: 409,
+    Exit.BUDGET: 409,
+}
+
+
+def make_app(service: Service, log: Log) -> Starlette:
+    """Return the API of one node."""
+
+    async def answer(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        try:
+            operation = OPERATIONS.get(name)
+            if operation is None:
+                raise ServiceError(
+                    Code.NOT_FOUND,
+                    f"there is no operation {name!r}",
+                    f"there are {', '.join(OPERATIONS)}",
+                )
+            asked = decode_request(operation, await _body(request))
+            log.debug("asked", operation=name)
+            if isinstance(asked, SyncRequest):
+                return _SyncAnswer(service, asked)
+            return _json(200, service.call(operation, asked))
+        except ServiceError as error:
+            return _json(_STATUS_OF.get(error.exit, 500), ErrorResult(error=error_body(error)))
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    return Starlette(routes=[Route("/v1/{name}", answer, methods=["POST"])])
+
+
+class _SyncAnswer(Response):
+    """Tells a synchronisation as it goes on; it ends when its listener has gone."""
+
+    media_type = _JSON_LINES
+
+    def __init__(self, service: Service, request: SyncRequest) -> None:
+        super().__init__()
+        del self.headers["content-length"]  # nobody knows it yet
+        self._service = service
+        self._request = request
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send line after line."""
+        put, take = trio.open_memory_channel[StreamLine](_WAITING_LINES)
+        async with trio.open_nursery() as nursery, take:
+            nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
+            nursery.start_soon(self._synchronise, put)
+            head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+            await send(head)
+            async for line in take:
+                body = msgspec.json.encode(line) + b"\n"
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            nursery.cancel_scope.cancel()
+
+    async def _synchronise(self, put: trio.MemorySendChannel[StreamLine]) -> None:
+        def tell(event: SyncEvent) -> None:
+            with contextlib.suppress(trio.WouldBlock):  # a slow listener misses some progress
+                put.send_nowait(StreamLine(event=event))
+
+        async with put:
+            try:
+                line = StreamLine(result=await self._service.sync(self._request, tell))
+            except ServiceError as error:
+                line = StreamLine(error=error_body(error))
+            await put.send(line)
+
+
+async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_REQUEST_BYTES:
+            break
+    return bytes(body)
+
+
+def _json(status: int, result: Result) -> Response:
+    return Response(msgspec.json.encode(result), status, media_type=_JSON)

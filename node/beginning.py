@@ -1,0 +1,149 @@
+"""How a node begins: keys, an identity, its first entries; and the words that give it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ..protocol.content import CertificateRecord, Profile, encode_content, make_payload
+from ..protocol.entry import CHANNEL_IDENTITY, EMPTY_LOG, SALT_BYTES, sign_entry, write_entry
+from ..protocol.hashing import ZERO_HASH
+from ..protocol.ident import Ident, VerifiedIdent, verify_ident
+from ..protocol.identity import (
+    MAX_LABEL_BYTES,
+    MAX_PLACE_BYTES,
+    Certificate,
+    incept,
+    root_key,
+    sign_certificate,
+)
+from ..protocol.run import build_run
+from ..protocol.words import words_from_seed
+from ..store.base import NodeStore
+from .author import OWN, Author
+from .clock import RandomBytes, WallClock
+from .errors import Code, ServiceError
+from .home import Home
+from .keys import DeviceKeys
+from .operations import InitResult, KeyWordsResult
+from .views import Views
+
+OpenStore: TypeAlias = Callable[[Home], NodeStore]
+
+
+def open_sqlite_store(home: Home) -> NodeStore:
+    """Open the database of a home, making it if it is not there."""
+    from ..store.sqlite import SqliteStore
+
+    return SqliteStore(home.database)
+
+
+def begin(
+    home: Home,
+    *,
+    name: str = "",
+    label: str = "",
+    place: str = "",
+    clock: WallClock,
+    random_bytes: RandomBytes,
+    open_store: OpenStore = open_sqlite_store,
+) -> InitResult:
+    """Make a home with an identity, or go on where an earlier attempt was interrupted.
+
+    Args:
+        name: name for the profile; empty: no profile yet.
+        label: name of this device in its certificate, which everyone can read; at most 64 bytes.
+        place: where the account is created, as a path; at most 128 bytes.
+
+    Raises:
+        ServiceError: the home is in use, its secrets are open to others, or an argument is
+            too long.
+    """
+    if len(label.encode()) > MAX_LABEL_BYTES or len(place.encode()) > MAX_PLACE_BYTES:
+        raise ServiceError(
+            Code.INVALID,
+            f"a label has at most {MAX_LABEL_BYTES} bytes, a place {MAX_PLACE_BYTES}",
+            "shorten it",
+        )
+    profile = _profile(name)
+    home.make()
+    with home.lock("slowlight init"):
+        keys, seed = home.keys.make(random_bytes)
+        store = open_store(home)
+        try:
+            created = store.identity_of(keys.device) is None
+            if created:
+                ident = _first_ident(keys, seed, label, place, clock(), random_bytes(SALT_BYTES))
+                store.ingest([ident], received_ms=clock(), via=OWN)
+            author = Author(
+                store, keys, clock=clock, random_bytes=random_bytes, on_written=_nobody_to_tell
+            )
+            if profile is not None and store.profile(author.identity) is None:
+                author.write(CHANNEL_IDENTITY, [profile])
+            return InitResult(
+                home=str(home.path),
+                created=created,
+                person=Views(store, author.identity).person(author.identity),
+                device=keys.device.hex(),
+            )
+        finally:
+            store.close()
+
+
+def key_words(home: Home, language: str) -> KeyWordsResult:
+    """Return the 24 words of a home's identity.
+
+    They are read from the file, never through the API: no program that may talk to the node
+    needs them.
+
+    Args:
+        language: ``english`` or ``french``.
+
+    Raises:
+        ServiceError: the seed is not here, open to others, or damaged.
+        ValueError: there is no list of words in this language.
+    """
+    seed = home.keys.root_seed()
+    return KeyWordsResult(
+        identity=incept(seed).identity.hex(),
+        language=language,
+        words=tuple(words_from_seed(seed, language)),
+    )
+
+
+def _profile(name: str) -> Profile | None:
+    try:
+        return Profile(name=name) if name else None
+    except ValueError as error:
+        raise ServiceError(Code.INVALID, str(error), "shorten it") from error
+
+
+def _first_ident(
+    keys: DeviceKeys, seed: bytes, label: str, place: str, now_ms: int, salt: bytes
+) -> VerifiedIdent:
+    """Return the identity of a seed with this device as its first, and the entry that says so."""
+    inception = incept(seed)
+    certificate = Certificate(
+        identity=inception.identity,
+        epoch=0,
+        device=keys.device,
+        box_public=keys.box.public,
+        from_ms=now_ms,
+        label=label,
+        place=place,
+    )
+    record = sign_certificate(root_key(seed, 0), certificate)
+    entry = write_entry(
+        keys.device,
+        CHANNEL_IDENTITY,
+        EMPTY_LOG,
+        payload=make_payload(salt, encode_content(CertificateRecord(*record))),
+        t_ms=now_ms,
+    )
+    signature = sign_entry(keys.signing.secret, entry.id)
+    run = build_run(keys.device, CHANNEL_IDENTITY, ZERO_HASH, [entry], signature)
+    return verify_ident(Ident(inception, (), (run,)))
+
+
+def _nobody_to_tell() -> None:
+    """No link is up yet."""
