@@ -156,6 +156,7 @@ class Incoming:
         runs = [item for item in staged if isinstance(item, Run)]
         self._runs_taken += len(runs)
         self._progress.runs_in += len(runs)
+        self._progress.payload_bytes_in += sum(len(run.bodies) for run in runs)
         if wanted:
             self._count(self._store.ingest(wanted, received_ms=now_ms, via=self._via))
         return runs
