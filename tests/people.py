@@ -15,6 +15,7 @@ from slowlight.protocol.content import (
     Follow,
     Post,
     Profile,
+    Withdraw,
     encode_content,
     make_payload,
 )
@@ -32,6 +33,7 @@ from slowlight.protocol.hashing import ZERO_HASH
 from slowlight.protocol.ident import Ident, VerifiedIdent, verify_ident
 from slowlight.protocol.identity import (
     Certificate,
+    KeyPair,
     device_key,
     incept,
     root_key,
@@ -54,15 +56,16 @@ class Person:
 
     Entry 0 of channel 0 is the certificate. Everything follows from ``seed``; a person with
     the same seed and another ``device_number`` is the same identity at another device.
+    ``key`` is for someone who uses the device key of another person.
     """
 
-    def __init__(self, seed: int, *, device_number: int = 0) -> None:
+    def __init__(self, seed: int, *, device_number: int = 0, key: KeyPair | None = None) -> None:
         root_seed = random.Random(seed).randbytes(32)
         self.random = random.Random(f"{seed} {device_number}")
         self.root: Final = root_key(root_seed, 0)
         self.inception: Final = incept(root_seed)
         self.identity: Final = self.inception.identity
-        self.key: Final = device_key(self.random.randbytes(32))
+        self.key: Final = key or device_key(self.random.randbytes(32))
         self.device: Final = self.key.public
         self.box_public, self.box_secret = bindings.crypto_box_seed_keypair(
             self.random.randbytes(32)
@@ -136,6 +139,10 @@ class Person:
     ) -> Entry:
         """Say of whom to receive what."""
         return self.write(CHANNEL_IDENTITY, Follow(identity, channels, depth))
+
+    def withdraw(self, *entries: Entry) -> Entry:
+        """Take back earlier follows."""
+        return self.write(CHANNEL_IDENTITY, Withdraw(tuple(entry.id for entry in entries)))
 
     def words(self) -> str:
         """Return a text of a few words."""

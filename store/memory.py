@@ -1,0 +1,436 @@
+"""A store in memory: for simulations of many nodes, and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+from ..protocol.entry import (
+    CHANNEL_IDENTITY,
+    CHANNEL_POSTS,
+    EMPTY_LOG,
+    MAX_SEEN,
+    Entry,
+    LogHead,
+)
+from ..protocol.frames import LogState, WantRange
+from ..protocol.ident import CertifiedDevice, Ident, VerifiedIdent
+from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
+from ..protocol.roster import Roster
+from ..protocol.run import Run
+from .base import (
+    MAX_CLIENT_KEYS,
+    MAX_PEER_MEMORIES,
+    NO_MEMORY,
+    Device,
+    Follow,
+    HeldEntry,
+    Identity,
+    Ingested,
+    Interval,
+    LogKey,
+    Outcome,
+    PageMark,
+    Peer,
+    PeerMemory,
+    SearchResult,
+    TimelinePost,
+    Totals,
+)
+from .ingest import RefusedError
+from .intervals import missing
+from .memory_log import OWN, Arrival, MemoryLog, Taken
+from .memory_people import MemoryPerson, Words, words_of
+from .memory_posts import MemoryPosts
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+_ID_BITS: Final = 64
+"""Bits of an id that a short id may name; the longest names 60."""
+
+
+class MemoryStore:
+    """Everything that a node remembers, until the process ends. Keeps `NodeStore`.
+
+    Entries and their payloads are shared with whoever handed them over.
+    """
+
+    def __init__(self, nonce: bytes) -> None:
+        """Begin empty; ``nonce`` is 8 random bytes that no other store has."""
+        self._nonce: Final = nonce
+        self._change_counter = 0
+        self._people: Final[dict[bytes, MemoryPerson]] = {}
+        self._identity_of: Final[dict[bytes, bytes]] = {}
+        self._logs: Final[dict[LogKey, MemoryLog]] = {}
+        """By the change of their newest entry, the one that changed last at the end."""
+        self._gappy: Final[dict[LogKey, MemoryLog]] = {}
+        self._key_of: Final[dict[bytes, LogKey]] = {}
+        self._place_of: Final[dict[bytes, tuple[MemoryLog, int]]] = {}
+        self._posts: Final = MemoryPosts()
+        self._client_keys: Final[dict[str, bytes]] = {}
+        self._own_devices: Final[set[bytes]] = set()
+        self._shown: Final[dict[LogKey, int]] = {}
+        self._petnames: Final[dict[bytes, str]] = {}
+        self._peers: Final[dict[bytes, Peer]] = {}
+        self._invites: Final[dict[bytes, int]] = {}
+        self._settings: Final[dict[str, str]] = {}
+        self._peer_memories: Final[dict[bytes, PeerMemory]] = {}
+        self._rosters: Final[dict[bytes, Roster]] = {}
+
+    # What follows keeps the order of `NodeStore`, where everything is described.
+
+    @property
+    def nonce(self) -> bytes:
+        return self._nonce
+
+    @property
+    def change_counter(self) -> int:
+        return self._change_counter
+
+    def ingest(
+        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
+    ) -> list[Ingested]:
+        arrival = Arrival(received_ms, via)
+        commit = _Commit()
+        answers: list[Ingested] = []
+        for item in batch:
+            try:
+                if isinstance(item, Run):
+                    answers.append(self._take_run(item, arrival, commit))
+                else:
+                    answers.append(self._take_ident(item, arrival, commit))
+            except RefusedError as refused:
+                answers.append(refused.answer)
+        self._finish(commit)
+        return answers
+
+    def ident(self, identity: bytes) -> Ident | None:
+        person = self._people.get(identity)
+        return person.ident() if person else None
+
+    def identity_of(self, device: bytes) -> bytes | None:
+        return self._identity_of.get(device)
+
+    def log_key(self, log: bytes) -> LogKey | None:
+        return self._key_of.get(log)
+
+    def head(self, key: LogKey) -> LogHead:
+        log = self._logs.get(key)
+        return log.head if log else EMPTY_LOG
+
+    def held(self, key: LogKey) -> list[Interval]:
+        log = self._logs.get(key)
+        return [Interval(each.first, each.last) for each in log.intervals] if log else []
+
+    def states(self, roster: Roster, *, since: int = 0) -> Iterator[LogState]:
+        wanted: list[LogState] = []
+        for log in reversed(self._logs.values()):
+            if log.changed <= since:
+                break
+            if roster.wants(log.identity, log.key.channel):
+                head = log.head
+                wanted.append(LogState(log.log, head.seq, head.id))
+        return iter(wanted)
+
+    def read_run(
+        self, key: LogKey, first: int, last: int, *, end_known: bool, max_bytes: int, now_ms: int
+    ) -> Run | None:
+        log = self._logs.get(key)
+        if log is None:
+            return None
+        return log.read_run(first, last, end_known=end_known, max_bytes=max_bytes, now_ms=now_ms)
+
+    def holes(self, roster: Roster) -> Iterator[WantRange]:
+        wanted: list[WantRange] = []
+        for log in self._gappy.values():
+            if roster.wants(log.identity, log.key.channel):
+                prevs = {each.first: each.prev for each in log.intervals}
+                wanted += [
+                    WantRange(log.log, first, last, prevs[last + 1])
+                    for first, last in missing(0, log.head.seq, log.intervals)
+                ]
+        return iter(wanted)
+
+    def written_ms(self, key: LogKey, seq: int) -> int:
+        log = self._logs.get(key)
+        return log.written_ms(seq) if log else 0
+
+    def peer_memory(self, device: bytes) -> PeerMemory:
+        return self._peer_memories.get(device, NO_MEMORY)
+
+    def remember_peer(self, device: bytes, memory: PeerMemory) -> None:
+        _put_newest(self._peer_memories, device, memory, MAX_PEER_MEMORIES)
+
+    def roster(self, roster_hash: bytes) -> Roster | None:
+        return self._rosters.get(roster_hash)
+
+    def keep_roster(self, roster: Roster) -> None:
+        used = {memory.roster for memory in self._peer_memories.values()}
+        for unused in [each for each in self._rosters if each not in used]:
+            del self._rosters[unused]
+        self._rosters[roster.hash] = roster
+
+    def append(
+        self,
+        key: LogKey,
+        entries: Sequence[tuple[Entry, bytes]],
+        *,
+        received_ms: int,
+        client_key: str = "",
+    ) -> None:
+        identity = self._identity_of.get(key.device)
+        if identity is None:
+            raise ValueError("an entry of a device without certificate")
+        if client_key in self._client_keys:
+            raise ValueError(f"client key {client_key!r} was used before")
+        log = self._logs.get(key) or MemoryLog(key, identity)
+        taken = log.append(entries, Arrival(received_ms, OWN))
+        commit = _Commit()
+        self._note(log, taken, commit, grew=True)
+        self._finish(commit)
+        self._own_devices.add(key.device)
+        if client_key:
+            _put_newest(self._client_keys, client_key, entries[0][0].id, MAX_CLIENT_KEYS)
+
+    def entry_of_client_key(self, client_key: str) -> bytes | None:
+        return self._client_keys.get(client_key)
+
+    def entry(self, entry_id: bytes) -> HeldEntry | None:
+        place = self._place_of.get(entry_id)
+        return place[0].entries[place[1]] if place else None
+
+    def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
+        found = (self.entry(each) for each in self._place_of if _begins(each, bits, bit_count))
+        return [held for held in islice(found, limit) if held]
+
+    def find_identities(self, bits: int, bit_count: int, limit: int) -> list[Identity]:
+        found = (self.identity(each) for each in self._people if _begins(each, bits, bit_count))
+        return [identity for identity in islice(found, limit) if identity]
+
+    def timeline(
+        self, *, before: PageMark | None = None, limit: int = 50, identity: bytes | None = None
+    ) -> list[TimelinePost]:
+        return self._posts.timeline(before=before, limit=limit, identity=identity)
+
+    def arrived(self, *, after: int, limit: int) -> list[TimelinePost]:
+        return self._posts.arrived(after=after, limit=limit)
+
+    def newest_arrival(self) -> int:
+        return len(self._posts)
+
+    def count_arrived(self, *, after: int) -> int:
+        return max(0, len(self._posts) - after)
+
+    def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:
+        return self._posts.thread(root, limit=limit)
+
+    def search(self, query: str, *, limit: int) -> SearchResult:
+        return self._posts.search(query, limit=limit)
+
+    def index_posts(self, limit: int) -> int:  # noqa: ARG002  every search reads the posts anew
+        return 0
+
+    def identity(self, identity: bytes) -> Identity | None:
+        person = self._people.get(identity)
+        if person is None:
+            return None
+        petname = self._petnames.get(identity, "")
+        name = self._words(person).name
+        return Identity(identity, person.inception.encode(), petname, name)
+
+    def identities_named(self, name: str) -> list[Identity]:
+        known = (self.identity(each) for each in self._people)
+        return [each for each in known if each and (each.petname or each.name) == name]
+
+    def devices(self, identity: bytes) -> list[Device]:
+        person = self._people.get(identity)
+        return list(person.devices.values()) if person else []
+
+    def set_petname(self, identity: bytes, petname: str) -> None:
+        if not petname:
+            self._petnames.pop(identity, None)
+            return
+        if any(used == petname and who != identity for who, used in self._petnames.items()):
+            raise ValueError(f"somebody else is called {petname!r} here")
+        self._petnames[identity] = petname
+
+    def profile(self, identity: bytes) -> HeldEntry | None:
+        person = self._people.get(identity)
+        return self._words(person).profile if person else None
+
+    def follows(self, identity: bytes) -> list[Follow]:
+        person = self._people.get(identity)
+        return list(self._words(person).follows) if person else []
+
+    def note_shown(self, entry_ids: Iterable[bytes]) -> None:
+        for entry_id in entry_ids:
+            place = self._place_of.get(entry_id)
+            if place and place[0].key.channel in (CHANNEL_IDENTITY, CHANNEL_POSTS):
+                log, seq = place
+                self._shown[log.key] = max(seq, self._shown.get(log.key, 0))
+
+    def shown(self) -> list[HeldEntry]:
+        foreign = (
+            self._logs[key].entries[seq]
+            for key, seq in self._shown.items()
+            if key.device not in self._own_devices
+        )
+        return sorted(foreign, key=lambda held: held.entry.lamport, reverse=True)[:MAX_SEEN]
+
+    def forget_shown(self) -> None:
+        self._shown.clear()
+
+    def peers(self) -> list[Peer]:
+        return sorted(self._peers.values(), key=lambda peer: (peer.name, peer.identity))
+
+    def put_peer(self, peer: Peer) -> None:
+        self._peers[peer.device] = peer
+
+    def remove_peer(self, device: bytes) -> bool:
+        return self._peers.pop(device, None) is not None
+
+    def add_invite(self, token_hash: bytes, expires_ms: int) -> None:
+        self._invites[token_hash] = expires_ms
+
+    def use_invite(self, token_hash: bytes, now_ms: int) -> bool:
+        for expired in [each for each, end_ms in self._invites.items() if end_ms <= now_ms]:
+            del self._invites[expired]
+        return self._invites.pop(token_hash, None) is not None
+
+    def setting(self, name: str) -> str:
+        return self._settings.get(name, "")
+
+    def put_setting(self, name: str, value: str) -> None:
+        self._settings[name] = value
+
+    def totals(self) -> Totals:
+        held = [each for log in self._logs.values() for each in log.entries.values()]
+        return Totals(
+            identities=len(self._people),
+            logs=len(self._logs),
+            entries=len(held),
+            posts=len(self._posts),
+            file_bytes=sum(each.entry.size for each in held if each.entry.payload is not None),
+            search_behind=0,
+        )
+
+    def close(self) -> None:
+        """Nothing is open; what is remembered stays as long as this object."""
+
+    def _take_run(self, run: Run, arrival: Arrival, commit: _Commit) -> Ingested:
+        key = LogKey(run.device, run.channel)
+        identity = self._identity_of.get(run.device)
+        if identity is None:
+            raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
+        log = self._logs.get(key)
+        if log is None:
+            self._check_room(run.device)
+            log = MemoryLog(key, identity)
+        newest = log.head.seq
+        taken = log.take(run, arrival)
+        self._note(log, taken, commit, grew=log.head.seq > newest)
+        if not (taken.new or taken.filled):
+            return Ingested(Outcome.DUPLICATE, 0, 0, "")
+        entries = (log.entries[seq].entry for seq in taken.new)
+        payloads = sum(entry.payload is not None for entry in entries) + len(taken.filled)
+        return Ingested(Outcome.STORED, len(taken.new), payloads, "")
+
+    def _take_ident(self, ident: VerifiedIdent, arrival: Arrival, commit: _Commit) -> Ingested:
+        person = self._people.get(ident.identity) or MemoryPerson(ident.inception)
+        refused: list[RefusedError] = []
+        added = 0
+        for certified in ident.devices:
+            try:
+                added += self._take_device(person, certified, arrival, commit)
+            except RefusedError as error:
+                refused.append(error)
+        if person.add_records(ident) or added:
+            self._people[ident.identity] = person
+            return Ingested(Outcome.STORED, added, added, "")
+        if refused:
+            raise refused[0]
+        return Ingested(Outcome.DUPLICATE, 0, 0, "")
+
+    def _take_device(
+        self, person: MemoryPerson, certified: CertifiedDevice, arrival: Arrival, commit: _Commit
+    ) -> bool:
+        """Take up a device and its entry 0; return whether it is new."""
+        identity, device = certified.certificate.identity, certified.certificate.device
+        key = LogKey(device, CHANNEL_IDENTITY)
+        if device in self._identity_of:
+            if self._logs[key].entries[0].entry.id != certified.first_entry.id:
+                raise RefusedError(Outcome.CONFLICT, "a device signed two different certificates")
+            return False
+        if person.is_full:
+            raise RefusedError(Outcome.OVER_LIMIT, f"an identity has at most {MAX_DEVICES} devices")
+        log = MemoryLog(key, identity)
+        self._people[identity] = person
+        self._identity_of[device] = identity
+        person.add_device(certified)
+        signature = certified.run.signature
+        if signature is None:
+            raise ValueError("a verified entry 0 without its signature")
+        taken = log.keep_first(certified.first_entry, signature, arrival)
+        self._note(log, taken, commit, grew=True)
+        return True
+
+    def _check_room(self, device: bytes) -> None:
+        logs = sum(key.device == device for key in self._logs)
+        if logs >= MAX_LOGS_PER_DEVICE:
+            raise RefusedError(
+                Outcome.OVER_LIMIT, f"a device has at most {MAX_LOGS_PER_DEVICE} logs"
+            )
+
+    def _note(self, log: MemoryLog, taken: Taken, commit: _Commit, *, grew: bool) -> None:
+        """Make what a log took findable, and leave the rest to the end of the batch."""
+        self._logs.setdefault(log.key, log)
+        self._key_of[log.log] = log.key
+        for seq in taken.new:
+            self._place_of[log.entries[seq].entry.id] = log, seq
+        if len(log.intervals) > 1 or log.intervals[0].first:
+            self._gappy[log.key] = log
+        else:
+            self._gappy.pop(log.key, None)
+        if log.key.channel == CHANNEL_IDENTITY:
+            self._people[log.identity].words = None
+        commit.arrived.extend((log, seq) for seq in sorted((*taken.new, *taken.filled)))
+        if grew:
+            commit.grown[log.key] = log
+
+    def _finish(self, commit: _Commit) -> None:
+        self._posts.add(commit.arrived)
+        self._change_counter += bool(commit.grown)
+        for key, log in commit.grown.items():
+            log.changed = self._change_counter
+            self._logs[key] = self._logs.pop(key)
+
+    def _words(self, person: MemoryPerson) -> Words:
+        if person.words is None:
+            logs = (self._logs[LogKey(device, CHANNEL_IDENTITY)] for device in person.devices)
+            person.words = words_of(held for log in logs for held in log.entries.values())
+        return person.words
+
+
+class _Commit:
+    """What a batch changed and has yet to be made known."""
+
+    __slots__ = ("arrived", "grown")
+
+    def __init__(self) -> None:
+        self.arrived: Final[list[tuple[MemoryLog, int]]] = []
+        self.grown: Final[dict[LogKey, MemoryLog]] = {}
+        """Logs whose newest entry changed."""
+
+
+def _begins(full_id: bytes, bits: int, bit_count: int) -> bool:
+    return int.from_bytes(full_id[:8], "big") >> (_ID_BITS - bit_count) == bits
+
+
+def _put_newest(kept: dict[_Key, _Value], key: _Key, value: _Value, limit: int) -> None:
+    """Put a value last and drop the first one beyond the limit."""
+    kept.pop(key, None)
+    kept[key] = value
+    if len(kept) > limit:
+        del kept[next(iter(kept))]
