@@ -1,0 +1,328 @@
+"""The vectors freeze the core: what they accept has its fields, the rest is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from slowlight.protocol.encoding import pack, put_varint, take_varint, unpack, unzigzag, zigzag
+from slowlight.protocol.entry import (
+    decode_header,
+    encode_header,
+    log_id,
+    sign_entry,
+    verify_entry,
+)
+from slowlight.protocol.errors import DecodeError, IntegrityError
+from slowlight.protocol.hashing import short_id, short_prefix
+from slowlight.protocol.ident import decode_ident, root_keys, verify_ident
+from slowlight.protocol.identity import (
+    Accept,
+    Certificate,
+    Inception,
+    Revocation,
+    Rotation,
+    SignedRecord,
+    commitment,
+    decode_accept,
+    decode_certificate,
+    decode_inception,
+    decode_revocation,
+    decode_rotation,
+    device_key,
+    incept,
+    root_key,
+    verify_accept,
+    verify_certificate,
+    verify_revocation,
+    verify_rotation,
+)
+from slowlight.protocol.run import build_run, decode_run, open_run
+from tests.second_decoder import RefusedError, read_header, read_run, read_value, read_varint
+from tests.vector_files import cases, in_hex, vector_file, vectors
+
+MAX_VALUE_BYTES: Final = 1_024
+
+
+def data_of(case: dict[str, Any]) -> bytes:
+    """The bytes that a case is about."""
+    return bytes.fromhex(case["hex"])
+
+
+def optional(text: str | None) -> bytes | None:
+    """Bytes that may be missing."""
+    return None if text is None else bytes.fromhex(text)
+
+
+def whole_varint(data: bytes) -> int:
+    """One varint and nothing behind it."""
+    value, end = take_varint(data, 0)
+    if end != len(data):
+        raise DecodeError("something follows")
+    return value
+
+
+# The canonical encoding
+
+
+@vectors("encoding", what="value", expect="accept")
+def test_a_value_is_read_and_written_back(case: dict[str, Any]) -> None:
+    value = unpack(data_of(case), max_bytes=MAX_VALUE_BYTES)
+    assert in_hex(value) == case["value"]
+    assert pack(value) == data_of(case)
+
+
+@vectors("encoding", what="value", expect="reject")
+def test_another_form_of_a_value_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        unpack(data_of(case), max_bytes=MAX_VALUE_BYTES)
+
+
+@vectors("encoding", what="varint", expect="accept")
+def test_a_varint_is_read_and_written_back(case: dict[str, Any]) -> None:
+    out = bytearray()
+    put_varint(out, case["value"])
+    assert whole_varint(data_of(case)) == case["value"]
+    assert out == data_of(case)
+    assert unzigzag(case["value"]) == case["signed"]
+    assert zigzag(case["signed"]) == case["value"]
+
+
+@vectors("encoding", what="varint", expect="reject")
+def test_another_form_of_a_varint_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        whole_varint(data_of(case))
+
+
+# Entries
+
+
+@vectors("header", expect="accept")
+def test_a_header_has_its_fields_id_and_signature(case: dict[str, Any]) -> None:
+    header = decode_header(data_of(case))
+    entry, fields = header.entry, case["fields"]
+    found = {name: in_hex(getattr(header, name)) for name in ("device", "channel", "prev")}
+    found |= {name: in_hex(getattr(entry, name)) for name in fields if hasattr(entry, name)}
+    assert {"version": 1, **found} == fields
+    assert entry.id.hex() == case["id"]
+    assert entry.payload is None
+    assert log_id(header.device, header.channel).hex() == case["log"]
+    assert encode_header(header.device, header.channel, header.prev, entry) == data_of(case)
+
+    ada = device_key(bytes.fromhex(vector_file("header")["keys"]["ada"]["seed"]))
+    assert ada.public == header.device
+    assert sign_entry(ada.secret, entry.id).hex() == case["signature"]
+    verify_entry(header.device, entry.id, bytes.fromhex(case["signature"]))
+
+
+@vectors("header", expect="reject")
+def test_a_header_that_breaks_a_rule_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        decode_header(data_of(case))
+
+
+# Runs
+
+
+@vectors("run", expect="accept")
+def test_a_run_is_proven_and_gives_its_entries(case: dict[str, Any]) -> None:
+    run = decode_run(data_of(case))
+    entries = open_run(run, trusted_end=optional(case["trusted_end"]))
+    names = case["entries"][0]
+    assert [{name: in_hex(getattr(entry, name)) for name in names} for entry in entries] == case[
+        "entries"
+    ]
+    outer = case["fields"]
+    assert {name: in_hex(getattr(run, name) or b"") for name in outer if name != "first"} == {
+        name: value for name, value in outer.items() if name != "first"
+    }
+    assert (run.first, run.last) == (outer["first"], entries[-1].seq)
+    rebuilt = build_run(run.device, run.channel, run.prev, entries, run.signature)
+    assert rebuilt.encode() == data_of(case)
+
+
+@vectors("run", expect="reject", refused_by="form")
+def test_a_run_of_another_form_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        decode_run(data_of(case))
+
+
+@vectors("run", expect="reject", refused_by="columns")
+def test_a_run_with_malformed_columns_is_refused(case: dict[str, Any]) -> None:
+    run = decode_run(data_of(case))
+    with pytest.raises(DecodeError):
+        open_run(run)
+
+
+@vectors("run", expect="reject", refused_by="proof")
+def test_a_run_without_proof_is_refused(case: dict[str, Any]) -> None:
+    run = decode_run(data_of(case))
+    with pytest.raises(IntegrityError):
+        open_run(run, trusted_end=optional(case["trusted_end"]))
+
+
+@vectors("run", expect="reject", refused_by="chain")
+def test_a_run_that_leads_elsewhere_is_refused(case: dict[str, Any]) -> None:
+    run = decode_run(data_of(case))
+    with pytest.raises(IntegrityError, match="lead"):
+        open_run(run)
+
+
+# Identities
+
+Record = Certificate | Rotation | Revocation | Accept
+DECODERS: Final[dict[str, Callable[[bytes], Inception | Record]]] = {
+    "inception": decode_inception,
+    "certificate": decode_certificate,
+    "rotation": decode_rotation,
+    "revocation": decode_revocation,
+    "accept": decode_accept,
+}
+VERIFIERS: Final[dict[str, Callable[[SignedRecord, bytes], Record]]] = {
+    "certificate": verify_certificate,
+    "rotation": verify_rotation,
+    "revocation": verify_revocation,
+    "accept": verify_accept,
+}
+
+
+def verified(case: dict[str, Any]) -> Record:
+    """Check a record as its reader would."""
+    record = SignedRecord(data_of(case), bytes.fromhex(case["signature"]))
+    key = bytes.fromhex(case["committed" if case["what"] == "rotation" else "root"])
+    return VERIFIERS[case["what"]](record, key)
+
+
+def shown(record: Inception | Record) -> dict[str, Any]:
+    """The fields of a record as the file names them."""
+    fields = {name: getattr(record, name) for name in type(record).__slots__}
+    if isinstance(record, Accept):
+        fields |= record.device._asdict()
+    return {"version": 1, **{name: in_hex(field) for name, field in fields.items()}}
+
+
+@pytest.mark.parametrize("row", vector_file("identity")["root_keys"])
+def test_words_give_every_root_key_back(row: dict[str, Any]) -> None:
+    key = root_key(bytes.fromhex(row["seed"]), row["epoch"])
+    assert (key.public.hex(), commitment(key.public).hex()) == (row["public"], row["commitment"])
+
+
+@vectors("identity", what="inception", expect="accept")
+def test_an_inception_names_the_identity(case: dict[str, Any]) -> None:
+    inception = decode_inception(data_of(case))
+    assert shown(inception) == case["fields"]
+    assert inception.identity.hex() == case["identity"]
+    assert inception == incept(bytes.fromhex(case["root_seed"]))
+    assert inception.encode() == data_of(case)
+
+
+@vectors("identity", what="inception", expect="reject")
+def test_an_inception_that_breaks_a_rule_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        decode_inception(data_of(case))
+
+
+@pytest.mark.parametrize("what", VERIFIERS)
+def test_records_are_read_verified_and_written_back(what: str) -> None:
+    """One test a kind: the cases differ in little."""
+    for case in cases("identity", what=what, expect="accept"):
+        record = verified(case)
+        assert shown(record) == case["fields"], case["name"]
+        assert record.encode() == data_of(case)
+        assert SignedRecord(data_of(case), b"").hash.hex() == case["hash"]
+
+
+@vectors("identity", refused_by="form")
+def test_a_record_of_another_form_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        DECODERS[case["what"]](data_of(case))
+
+
+@vectors("identity", refused_by="proof")
+def test_a_record_that_its_root_did_not_sign_is_refused(case: dict[str, Any]) -> None:
+    assert DECODERS[case["what"]](data_of(case)).encode() == data_of(case)
+    with pytest.raises(IntegrityError):
+        verified(case)
+
+
+@pytest.mark.parametrize(("short", "full"), vector_file("identity")["short_ids"]["shown"].items())
+def test_a_short_id_shows_the_first_60_bits(short: str, full: str) -> None:
+    assert short_id(bytes.fromhex(full)) == short
+
+
+@pytest.mark.parametrize(("typed", "bits"), vector_file("identity")["short_ids"]["typed"].items())
+def test_a_short_id_is_read_as_people_type_it(typed: str, bits: list[int] | None) -> None:
+    if bits is None:
+        with pytest.raises(DecodeError):
+            short_prefix(typed)
+    else:
+        assert list(short_prefix(typed)) == bits
+
+
+@vectors("ident", expect="accept")
+def test_an_ident_proves_its_devices(case: dict[str, Any]) -> None:
+    ident = decode_ident(data_of(case))
+    verified = verify_ident(ident)
+    assert ident.encode() == data_of(case)
+    assert verified.identity.hex() == case["identity"]
+    assert [record.hash.hex() for _, record in verified.records] == case["records"]
+    assert [
+        {"device": device.run.device.hex(), "epoch": device.certificate.epoch}
+        for device in verified.devices
+    ] == case["devices"]
+    rotations = [record for kind, record in ident.records if kind.name == "ROTATE"]
+    assert [key.hex() for key in root_keys(ident.inception, rotations)] == case["roots"]
+
+
+@vectors("ident", refused_by="form")
+def test_an_ident_of_another_form_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        verify_ident(decode_ident(data_of(case)))
+
+
+@vectors("ident", refused_by="proof")
+def test_an_ident_that_proves_nothing_is_refused(case: dict[str, Any]) -> None:
+    ident = decode_ident(data_of(case))
+    with pytest.raises(IntegrityError):
+        verify_ident(ident)
+
+
+# A second decoder, which shares no code with the package
+
+
+def agrees(read: Callable[[bytes], object], case: dict[str, Any], *, accepts: bool) -> Any:
+    """Let the second decoder read a case and hold its verdict to what is expected."""
+    if accepts:
+        return read(data_of(case))
+    with pytest.raises(RefusedError):
+        read(data_of(case))
+    return None
+
+
+@vectors("encoding", what="value")
+def test_a_second_decoder_agrees_about_values(case: dict[str, Any]) -> None:
+    def read(data: bytes) -> object:
+        return read_value(data, MAX_VALUE_BYTES)
+
+    value = agrees(read, case, accepts=case["expect"] == "accept")
+    assert in_hex(value) == case.get("value")
+
+
+@vectors("encoding", what="varint")
+def test_a_second_decoder_agrees_about_varints(case: dict[str, Any]) -> None:
+    assert agrees(read_varint, case, accepts=case["expect"] == "accept") == case.get("value")
+
+
+@vectors("header")
+def test_a_second_decoder_agrees_about_headers(case: dict[str, Any]) -> None:
+    fields = agrees(read_header, case, accepts=case["expect"] == "accept")
+    assert (
+        fields is None or {name: in_hex(field) for name, field in fields.items()} == case["fields"]
+    )
+
+
+@vectors("run")
+def test_a_second_decoder_agrees_about_the_form_of_runs(case: dict[str, Any]) -> None:
+    agrees(read_run, case, accepts=case.get("refused_by") != "form")
