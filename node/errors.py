@@ -91,4 +91,6 @@ class ServiceError(SlowlightError):
 
 def storage_error(error: SlowlightError) -> ServiceError:
     """Return what a person is told when the database fails."""
-    return ServiceError(Code.STORAGE, str(error), "see slowlight status, and the free disk space")
+    return ServiceError(
+        Code.STORAGE, str(error), "check the free space and the permissions of the home"
+    )

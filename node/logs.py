@@ -56,7 +56,7 @@ class Log:
         """Tell what went wrong outside: a peer, a link, a file."""
         self._tell(2, event, facts)
 
-    def error(self, event: str, **facts: Fact) -> None:
+    def failure(self, event: str, **facts: Fact) -> None:
         """Tell what went wrong here."""
         self._tell(3, event, facts)
 

@@ -1,0 +1,235 @@
+"""One session on one link, from proven peer to farewell.
+
+Two tasks drive it: one reads, commits and acts, the other writes what the session wants to
+say. Neither waits on a timer once the peer has spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import trio
+
+from ..protocol.errors import SlowlightError
+from ..protocol.frames import ByeReason
+from ..store.base import StoreError
+from ..sync.session import Session
+from .clock import WallClock
+from .logs import Log
+from .operations import SyncCounts
+
+FAREWELL_S: Final = 1.0
+"""How long a link stays open for the answer to a BYE."""
+STALL_S: Final = 300.0
+"""How long a peer may leave one message (64 KiB) unread: 1.7 kbit/s."""
+
+
+class LostLinkError(SlowlightError):
+    """The link ended without a farewell; what was committed stays."""
+
+
+class Link(Protocol):
+    """What a session needs of a proven, encrypted link."""
+
+    @property
+    def peer_identity(self) -> bytes:
+        """Who is at the other end, as the handshake proved."""
+        ...
+
+    @property
+    def peer_device(self) -> bytes:
+        """The device at the other end."""
+        ...
+
+    @property
+    def bytes_in(self) -> int:
+        """All bytes received so far, handshake included."""
+        ...
+
+    @property
+    def bytes_out(self) -> int:
+        """All bytes sent so far, handshake included."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Send one message of at most 65,519 bytes; raises LostLinkError."""
+        ...
+
+    async def receive(self) -> Sequence[bytes]:
+        """Return every message that has arrived, at least one; empty where the peer ended.
+
+        Raises:
+            LostLinkError: the link broke.
+            ProtocolError: what came was not from the peer, or not in order.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the link."""
+        ...
+
+
+class Bell:
+    """Wakes everyone who waits for it; rings only while someone listens."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def ring(self) -> None:
+        """Wake whoever waits now."""
+        self._event.set()
+        self._event = trio.Event()
+
+    async def wait(self) -> None:
+        """Wait for the next ring."""
+        await self._event.wait()
+
+
+class LiveSession:
+    """A session and the link it goes over."""
+
+    def __init__(
+        self,
+        link: Link,
+        session: Session,
+        *,
+        address: str,
+        outgoing: bool,
+        since_ms: int,
+    ) -> None:
+        self.link = link
+        self.session = session
+        self.address = address
+        self.outgoing = outgoing
+        self.since_ms = since_ms
+        self.since_s = trio.current_time()
+        self.greeted = False
+        """Whether the peer has said anything yet."""
+        self.failure = ""
+        """Why it ended, if not by a farewell."""
+        self.finished = trio.Event()
+        self.moved: Final = Bell()
+        """Rings whenever something came, went or ended."""
+        self._to_send: Final = Bell()
+        self._all_said: Final = trio.Event()
+        self._leaving = False
+
+    @property
+    def counts(self) -> SyncCounts:
+        """What it has carried so far."""
+        progress = self.session.progress
+        return SyncCounts(
+            entries_in=progress.entries_in,
+            entries_out=progress.entries_out,
+            payload_bytes_in=progress.payload_bytes_in,
+            payload_bytes_out=progress.payload_bytes_out,
+            wire_bytes_in=self.link.bytes_in,
+            wire_bytes_out=self.link.bytes_out,
+            wanted=progress.entries_wanted,
+        )
+
+    def wake(self) -> None:
+        """Let the session send what it now has to say."""
+        self._to_send.ring()
+
+    def say_goodbye(self, reason: ByeReason, text: str = "") -> None:
+        """End with BYE, whatever is still on its way."""
+        self._leaving = True
+        self.session.shut_down(reason, text)
+        self.wake()
+
+    def finish(self) -> None:
+        """End with BYE as soon as both sides are in sync."""
+        self._leaving = True
+        self.session.finish()
+        self.wake()
+
+    async def run(
+        self, *, clock: WallClock, silence_s: float, log: Log, on_stored: Callable[[], None]
+    ) -> None:
+        """Drive the session until it has ended; then close the link.
+
+        Args:
+            silence_s: longest wait for the peer's first message.
+            on_stored: called when entries were committed that are new here.
+        """
+        try:
+            self.session.start()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, clock, nursery.cancel_scope)
+                await self._read(clock, silence_s, log, on_stored)
+                if self._leaving or self.session.ended is not None:
+                    with trio.move_on_after(FAREWELL_S):
+                        await self._all_said.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._end()
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + FAREWELL_S):
+                await self.link.aclose()
+
+    def _end(self) -> None:
+        if self.session.ended is None and not self._leaving:
+            self.failure = self.failure or "the link was lost"
+        self.session.link_lost()
+        self.finished.set()
+        self.moved.ring()
+
+    async def _write(self, clock: WallClock, scope: trio.CancelScope) -> None:
+        try:
+            while not self.session.over:
+                message = self.session.next_message(clock())
+                if message is None:
+                    await self._to_send.wait()
+                    continue
+                with trio.fail_after(STALL_S):
+                    await self.link.send(message)
+                self.moved.ring()
+        except trio.TooSlowError:
+            self.failure = "the peer stopped reading"
+        except LostLinkError as error:
+            self.failure = self.failure or str(error)
+        else:
+            self._all_said.set()
+            await trio.sleep(FAREWELL_S)  # the reader ends sooner, with the peer's answer
+        scope.cancel()
+
+    async def _read(
+        self, clock: WallClock, silence_s: float, log: Log, on_stored: Callable[[], None]
+    ) -> None:
+        try:
+            with trio.fail_after(silence_s):
+                messages = await self.link.receive()
+            while messages:
+                self.greeted = True
+                self._take(messages, clock, on_stored)
+                if self.session.ended is not None:
+                    return
+                messages = await self.link.receive()
+        except trio.TooSlowError:
+            self.failure = "the peer said nothing"
+        except LostLinkError as error:
+            self.failure = self.failure or str(error)
+        except StoreError as error:
+            self.failure = str(error)
+            log.failure("cannot store", reason=str(error))
+            self.say_goodbye(ByeReason.SHUTDOWN)
+        except SlowlightError as error:
+            self.failure = f"the peer broke the protocol: {error}"
+            log.warning("peer broke the protocol", peer=self.link.peer_identity, reason=str(error))
+            self.say_goodbye(ByeReason.REFUSED, str(error))
+
+    def _take(
+        self, messages: Sequence[bytes], clock: WallClock, on_stored: Callable[[], None]
+    ) -> None:
+        progress = self.session.progress
+        before = progress.entries_in
+        for message in messages:
+            self.session.receive(message)
+            if self.session.wants_commit:
+                self.session.commit(clock())
+        self.session.commit(clock())
+        self.wake()
+        self.moved.ring()
+        if progress.entries_in != before:
+            on_stored()

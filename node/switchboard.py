@@ -1,0 +1,292 @@
+"""All live sessions of a node: who may connect, which link counts, what each is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import trio
+
+from ..protocol.entry import CHANNEL_IDENTITY
+from ..protocol.frames import ByeReason
+from ..protocol.ident import VerifiedIdent
+from ..protocol.invite import hash_token
+from ..store.base import NodeStore, Peer
+from ..sync.offers import Offers
+from ..sync.session import Session
+from .clock import WallClock
+from .exchange import DialError, Exchange
+from .interest import roster_of
+from .links import ExchangeEnd, LiveLink, OnNews
+from .logs import Log
+from .peering import forget_token
+from .sessions import FAREWELL_S, Bell, Link, LiveSession
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A link to a peer that has proven itself."""
+
+    link: Link
+    address: str
+
+
+class Dial(Protocol):
+    """Opens links: tries the addresses of a peer in order."""
+
+    async def __call__(self, peer: Peer) -> Dialled:
+        """Return a link on which both sides are proven.
+
+        Raises:
+            DialError: no address led to this peer.
+        """
+        ...
+
+
+class Switchboard:
+    """The sessions of one node, at most one for each device of a peer."""
+
+    def __init__(
+        self,
+        store: NodeStore,
+        identity: bytes,
+        device: bytes,
+        dial: Dial,
+        *,
+        clock: WallClock,
+        log: Log,
+        most_links: int,
+        silence_s: float,
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._own_device = device
+        self._dial = dial
+        self._clock = clock
+        self._log = log
+        self._most_links = most_links
+        self._silence_s = silence_s
+        self._offers = Offers(store)
+        self._roster = roster_of(store, identity)
+        self._live: dict[bytes, LiveSession] = {}
+        self._dialling: dict[bytes, trio.Lock] = {}
+        self._nursery: trio.Nursery | None = None
+        self._closing = False
+        self.listening: Sequence[str] = ()
+        self.peers_moved: Final = Bell()
+        """Rings when peers were added, changed or removed."""
+        self.stored: Final = Bell()
+        """Rings when entries were committed, own ones or a peer's."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the sessions until cancelled or closed; none can begin before this."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def close(self, reason: ByeReason) -> None:
+        """Say BYE to everyone, wait a moment for their answers, and end `run`."""
+        self._closing = True
+        live = list(self._live.values())
+        for one in live:
+            one.say_goodbye(reason)
+        with trio.move_on_after(2 * FAREWELL_S):
+            for one in live:
+                await one.finished.wait()
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+
+    # Who may connect
+
+    def admit(self, ident: VerifiedIdent, device: bytes, token: bytes) -> bool:
+        """Decide about a caller that has proven its identity and device.
+
+        People who are followed, known peers and other devices of this identity are let in; a
+        stranger only with a valid one-time token, which makes it a peer.
+        """
+        identity = ident.identity
+        known = self._roster.wants(identity, CHANNEL_IDENTITY) or any(
+            peer.identity == identity for peer in self._store.peers()
+        )
+        invited = (
+            not known and token != b"" and self._store.use_invite(hash_token(token), self._clock())
+        )
+        if not known and not invited:
+            self._log.info("stranger refused", peer=identity, device=device)
+            return False
+        if self._store.identity_of(device) is None:
+            self._store.ingest([ident], received_ms=self._clock(), via=identity.hex())
+        if invited:
+            self._log.info("invited peer added", peer=identity, device=device)
+            self._store.put_peer(_peer_of(ident, device))
+        return True
+
+    # Which link counts
+
+    def attach(
+        self, link: Link, *, address: str, outgoing: bool, begun_s: float
+    ) -> LiveSession | None:
+        """Begin the session of a proven link, unless another one counts.
+
+        Of two links to one device the newer counts, since whoever dials knows of no live one.
+        Where both sides dialled at the same time, that of the device with the lower key
+        counts, so that both drop the same.
+
+        Args:
+            begun_s: when this link was dialled or accepted, in trio's clock.
+
+        Returns:
+            The session that counts now: the new one, or the one that was there; None if there
+            is none because this node has no room or is closing.
+        """
+        device = link.peer_device
+        existing = self._live.get(device)
+        if existing is not None and existing.since_s >= begun_s:
+            crossing = existing.outgoing != outgoing
+            if crossing and outgoing != (self._own_device < device):
+                self._tasks.start_soon(link.aclose)
+                return existing
+        if self._closing or (existing is None and len(self._live) >= self._most_links):
+            self._log.warning("no room for a link", peer=link.peer_identity)
+            self._tasks.start_soon(link.aclose)
+            return None
+        if existing is not None:
+            existing.say_goodbye(ByeReason.BUSY, "another link to this node is newer")
+        session = Session(
+            self._store,
+            roster=self._roster,
+            identity=self._identity,
+            peer_device=device,
+            peer_identity=link.peer_identity,
+            offers=self._offers,
+            initiator=outgoing,
+        )
+        live = LiveSession(
+            link, session, address=address, outgoing=outgoing, since_ms=self._clock()
+        )
+        self._live[device] = live
+        self._tasks.start_soon(self._carry, live)
+        return live
+
+    async def connect(self, peer: Peer) -> LiveSession:
+        """Return the live session with a peer, dialling if there is none.
+
+        Raises:
+            DialError: it was not reached.
+        """
+        async with self._dialling.setdefault(peer.device, trio.Lock()):
+            live = self._live.get(peer.device)
+            if live is not None:
+                return live
+            begun_s = trio.current_time()
+            dialled = await self._dial(peer)
+            live = self.attach(
+                dialled.link, address=dialled.address, outgoing=True, begun_s=begun_s
+            )
+            if live is None:
+                raise DialError("failed", "this node has no room for another link", peer.name)
+            return live
+
+    async def _carry(self, live: LiveSession) -> None:
+        link = live.link
+        peer, device = link.peer_identity, link.peer_device
+        self._log.info(
+            "link up", peer=peer, device=device, address=live.address, outgoing=live.outgoing
+        )
+        try:
+            await live.run(
+                clock=self._clock,
+                silence_s=self._silence_s,
+                log=self._log,
+                on_stored=lambda: self._offer(besides=live),
+            )
+        finally:
+            if self._live.get(device) is live:
+                del self._live[device]
+            self._note_contact(live)
+            counts = live.counts
+            self._log.info(
+                "link down",
+                peer=peer,
+                device=device,
+                reason=live.failure or "farewell",
+                entries_in=counts.entries_in,
+                entries_out=counts.entries_out,
+                bytes_in=counts.wire_bytes_in,
+                bytes_out=counts.wire_bytes_out,
+            )
+
+    def _note_contact(self, live: LiveSession) -> None:
+        if not live.greeted:
+            return
+        device = live.link.peer_device
+        forget_token(self._store, device)
+        known = next((peer for peer in self._store.peers() if peer.device == device), None)
+        if known is not None and not live.failure:
+            self._store.put_peer(replace(known, last_contact_ms=self._clock()))
+
+    # What each is told
+
+    def live(self) -> Sequence[LiveLink]:
+        """Return the sessions that are going on."""
+        return [
+            LiveLink(
+                device=one.link.peer_device,
+                identity=one.link.peer_identity,
+                address=one.address,
+                outgoing=one.outgoing,
+                since_ms=one.since_ms,
+                in_sync=one.session.in_sync,
+                counts=one.counts,
+            )
+            for one in self._live.values()
+        ]
+
+    def store_changed(self) -> None:
+        """Own entries were committed: offer them."""
+        self._offer(besides=None)
+
+    def interest_changed(self) -> None:
+        """Someone was followed or unfollowed, or the peers changed."""
+        self._roster = roster_of(self._store, self._identity)
+        for one in self._live.values():
+            one.session.set_roster(self._roster)
+            one.wake()
+        self.peers_moved.ring()
+
+    def _offer(self, *, besides: LiveSession | None) -> None:
+        for one in self._live.values():
+            if one is not besides:
+                one.session.store_changed()
+                one.wake()
+        self.stored.ring()
+
+    # Exchanging now
+
+    async def exchange(
+        self, peers: Sequence[Peer], timeout_s: float, on_news: OnNews
+    ) -> list[ExchangeEnd]:
+        """Exchange with peers until each is in sync, failed or out of time."""
+        ends: dict[bytes, ExchangeEnd] = {}
+
+        async def one(peer: Peer) -> None:
+            exchange = Exchange(peer, self._live.get(peer.device), on_news)
+            ends[peer.device] = await exchange.run(self.connect, timeout_s)
+
+        async with trio.open_nursery() as nursery:
+            for peer in peers:
+                nursery.start_soon(one, peer)
+        return [ends[peer.device] for peer in peers]
+
+    @property
+    def _tasks(self) -> trio.Nursery:
+        if self._nursery is None:
+            raise RuntimeError("the switchboard is not running")
+        return self._nursery
+
+
+def _peer_of(ident: VerifiedIdent, device: bytes) -> Peer:
+    certificate = next(one.certificate for one in ident.devices if one.certificate.device == device)
+    return Peer(ident.identity, device, certificate.box_public, (), certificate.label, 0)
