@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..protocol.entry import Entry, verify_entry
+from ..protocol.entry import Entry, LogHead, encode_header, hash_header, verify_entry
 from ..protocol.errors import DecodeError, IntegrityError, SlowlightError
 from ..protocol.run import BLOCK, Run, open_run
-from .base import Ingested, Outcome
+from .base import Ingested, LogKey, Outcome
 from .intervals import Held
+from .serving import as_sent
 
 IdAt = Callable[[int], bytes]
 """Returns the id of the entry with this sequence number, which must be held."""
@@ -122,3 +123,24 @@ def keeps_signature(seq: int) -> bool:
     author keeps all its own.
     """
     return seq == 0 or seq % BLOCK == BLOCK - 1
+
+
+def require_continuing(key: LogKey, head: LogHead, entries: Sequence[tuple[Entry, bytes]]) -> None:
+    """Require that own entries continue their log: the last look before they can fork it.
+
+    Raises:
+        ValueError: they do not, or one comes without its payload.
+    """
+    seq, prev = head.seq, head.id
+    for entry, _ in entries:
+        seq += 1
+        header = encode_header(*key, prev, entry)
+        if entry.seq != seq or hash_header(header) != entry.id or entry.payload is None:
+            raise ValueError(f"entry {entry.seq} does not continue the head of its log")
+        prev = entry.id
+
+
+def filled_stub(stub: Entry, stub_held_ms: int, entry: Entry) -> Entry:
+    """Return an entry whose payload came after its stub; no detour lengthens a life."""
+    known = as_sent(stub, stub_held_ms)
+    return entry._replace(remaining_ms=min(known.remaining_ms, entry.remaining_ms))
