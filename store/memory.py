@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, TypeVar
@@ -64,6 +65,7 @@ class MemoryStore:
         self._people: Final[dict[bytes, MemoryPerson]] = {}
         self._identity_of: Final[dict[bytes, bytes]] = {}
         self._logs: Final[dict[LogKey, MemoryLog]] = {}
+        self._log_counts: Final[Counter[bytes]] = Counter()
         """By the change of their newest entry, the one that changed last at the end."""
         self._gappy: Final[dict[LogKey, MemoryLog]] = {}
         self._key_of: Final[dict[bytes, LogKey]] = {}
@@ -377,15 +379,16 @@ class MemoryStore:
         return True
 
     def _check_room(self, device: bytes) -> None:
-        logs = sum(key.device == device for key in self._logs)
-        if logs >= MAX_LOGS_PER_DEVICE:
+        if self._log_counts[device] >= MAX_LOGS_PER_DEVICE:
             raise RefusedError(
                 Outcome.OVER_LIMIT, f"a device has at most {MAX_LOGS_PER_DEVICE} logs"
             )
 
     def _note(self, log: MemoryLog, taken: Taken, commit: _Commit, *, grew: bool) -> None:
         """Make what a log took findable, and leave the rest to the end of the batch."""
-        self._logs.setdefault(log.key, log)
+        if log.key not in self._logs:
+            self._logs[log.key] = log
+            self._log_counts[log.key.device] += 1
         self._key_of[log.log] = log.key
         for seq in taken.new:
             self._place_of[log.entries[seq].entry.id] = log, seq
