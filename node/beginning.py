@@ -19,10 +19,10 @@ from ..protocol.identity import (
 )
 from ..protocol.run import build_run
 from ..protocol.words import words_from_seed
-from ..store.base import NodeStore
+from ..store.base import NodeStore, StoreError
 from .author import OWN, Author
 from .clock import RandomBytes, WallClock
-from .errors import Code, ServiceError
+from .errors import Code, ServiceError, storage_error
 from .home import Home
 from .keys import DeviceKeys
 from .operations import InitResult, KeyWordsResult
@@ -32,10 +32,17 @@ OpenStore: TypeAlias = Callable[[Home], NodeStore]
 
 
 def open_sqlite_store(home: Home) -> NodeStore:
-    """Open the database of a home, making it if it is not there."""
+    """Open the database of a home, making it if it is not there.
+
+    Raises:
+        ServiceError: ``storage``.
+    """
     from ..store.sqlite import SqliteStore
 
-    return SqliteStore(home.database)
+    try:
+        return SqliteStore(home.database)
+    except StoreError as error:
+        raise storage_error(error) from error
 
 
 def begin(

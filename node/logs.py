@@ -14,8 +14,8 @@ import msgspec
 from .clock import WallClock, rfc3339, system_clock
 
 LEVELS: Final = ("debug", "info", "warning", "error")
-MAX_FIELD_CHARACTERS: Final = 500
-"""A longer field is cut: no peer fills the disk through a log."""
+MAX_FIELD_CHARACTERS: Final = 4_000
+"""A longer field is cut: a traceback fits, and no peer fills the disk through a log."""
 
 Fact: TypeAlias = str | int | float | bool | bytes | None
 """A field of a line; bytes are ids and written in hexadecimal."""
