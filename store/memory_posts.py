@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import bisect
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
 
 from .base import PageMark, SearchResult, TimelinePost
 from .derived import first_order_ms, links_of_post, moved_answers, searchable_text
 from .memory_log import MemoryLog
-from .words import Query, parse_query, text_terms
-
-_SATURATION: Final = 1.2
-_LENGTH_WEIGHT: Final = 0.75
-"""k1 and b of BM25, as in FTS5."""
+from .words import best_matches, parse_query
 
 
 @dataclass(slots=True)
@@ -90,14 +84,15 @@ class MemoryPosts:
 
     def search(self, query: str, *, limit: int) -> SearchResult:
         """Look at the text of every post: slow, always complete, and nothing to keep."""
-        wanted = parse_query(query)
-        ranked = _rank(wanted, [text_terms(text) for text in self._texts()])
-        return SearchResult(tuple(self._post(n) for n in ranked[:limit]), behind=0)
+        ranked = best_matches(parse_query(query), self._texts(), limit=limit)
+        return SearchResult(tuple(self._post(n) for n in ranked), behind=0)
 
-    def _texts(self) -> Iterator[str]:
-        for row in self._rows:
-            payload = row.log.entries[row.seq].entry.payload
-            yield "" if payload is None else searchable_text(payload)
+    def _texts(self) -> Iterator[tuple[int, str]]:
+        """Yield number and text of each post, newest first."""
+        for n in range(len(self), 0, -1):
+            payload = self._post(n).held.entry.payload
+            if payload is not None:
+                yield n, searchable_text(payload)
 
     def _post(self, n: int) -> TimelinePost:
         row = self._rows[n - 1]
@@ -113,32 +108,3 @@ class MemoryPosts:
         del self._order[bisect.bisect_left(self._order, PageMark(row.order_ms, n))]
         row.order_ms = order_ms
         bisect.insort(self._order, PageMark(order_ms, n))
-
-
-def _rank(query: Query, texts: Sequence[Sequence[str]]) -> list[int]:
-    """Return the numbers (from 1) of the texts that hold every phrase, best first.
-
-    Source: BM25 as SQLite's FTS5 computes it; of two equal ones the newer stands first.
-    """
-    counts = [query.counts(terms) for terms in texts]
-    mean_length = sum(map(len, texts)) / len(texts) if texts else 0.0
-    weights = [
-        _rarity(len(texts), sum(each[phrase] > 0 for each in counts))
-        for phrase in range(len(query.phrases))
-    ]
-
-    def score(n: int) -> float:
-        length = len(texts[n - 1]) / mean_length
-        saturation = _SATURATION * (1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * length)
-        return sum(
-            weight * count * (_SATURATION + 1) / (count + saturation)
-            for weight, count in zip(weights, counts[n - 1], strict=True)
-        )
-
-    matching = [n for n, each in enumerate(counts, start=1) if all(each)]
-    return sorted(matching, key=lambda n: (-score(n), -n))
-
-
-def _rarity(texts: int, matching: int) -> float:
-    weight = math.log((texts - matching + 0.5) / (matching + 0.5))
-    return weight if weight > 0 else 1e-6  # FTS5's floor, for words that are nearly everywhere

@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import nlargest
+from itertools import islice
 from typing import Final, NamedTuple
 
 TOKENIZER: Final = "ascii"
@@ -22,6 +24,15 @@ case and leaves everything else alone, so that what FTS5 finds is decided here."
 
 MAX_QUERY_TERMS: Final = 64
 """FTS5 nests one expression for each; its own limit is 256."""
+
+MAX_RANKED: Final = 1_000
+"""Matching texts that a search compares, the newest ones: more is nobody's to read."""
+
+_SATURATION: Final = 1.2
+_LENGTH_WEIGHT: Final = 0.75
+"""k1 and b of BM25, as everybody sets them."""
+_USUAL_TERMS: Final = 30
+"""Terms of a post of ordinary length (180 bytes)."""
 
 _FOLDED_CHARACTERS: Final = 8192
 """Characters whose folding is remembered: an alphabet or two and the usual Chinese ones."""
@@ -74,14 +85,42 @@ class Query:
 
     @property
     def match(self) -> str:
-        """The FTS5 expression. Only folded letters and digits of the person reach it."""
-        return " AND ".join(
-            f'"{" ".join(phrase.terms)}"{" *" if phrase.prefix else ""}' for phrase in self.phrases
-        )
+        """The FTS5 expression for texts that hold every term; needs no positions in the index.
 
-    def counts(self, terms: Sequence[str]) -> tuple[int, ...]:
-        """Return how often each phrase stands among the terms of a text."""
-        return tuple(_count(phrase, terms) for phrase in self.phrases)
+        It finds all texts that match and a few more, in which the pairs of a longer word
+        stand apart: `score` tells them. Only folded letters and digits of the person reach it.
+        """
+        terms = {
+            f'"{term}"{" *" if phrase.prefix else ""}': None
+            for phrase in self.phrases
+            for term in phrase.terms
+        }
+        return " AND ".join(terms)
+
+    def score(self, text: str) -> float:
+        """Return how well a text fits: above 0 if every phrase stands in it, else 0.
+
+        What is named often in a short text fits best, and saying it ten times more hardly helps.
+
+        Source: BM25, without its weight for rare words, because every word is required.
+        """
+        terms = text_terms(text)
+        counts = [_count(phrase, terms) for phrase in self.phrases]
+        if not all(counts):
+            return 0.0
+        length = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * len(terms) / _USUAL_TERMS
+        return sum(count / (count + _SATURATION * length) for count in counts)
+
+
+def best_matches(query: Query, newest_first: Iterable[tuple[int, str]], *, limit: int) -> list[int]:
+    """Return the numbers of the texts that match, best first, of equal ones the newer first.
+
+    Args:
+        newest_first: numbers, falling, and texts; no more are taken than are ranked.
+    """
+    scored = ((query.score(text), n) for n, text in newest_first)
+    matching = islice((each for each in scored if each[0]), MAX_RANKED)
+    return [n for _, n in nlargest(limit, matching)]
 
 
 def index_text(text: str) -> str:

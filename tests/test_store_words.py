@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 
 from slowlight.store.words import (
     MAX_QUERY_TERMS,
+    MAX_RANKED,
     TOKENIZER,
+    best_matches,
     index_text,
     parse_query,
-    text_terms,
 )
 
 DOES_NOT_COUNT = [
@@ -60,7 +62,7 @@ NOT_INSIDE_RUNS = [
 
 
 def finds(query: str, text: str) -> bool:
-    return all(parse_query(query).counts(text_terms(text)))
+    return parse_query(query).score(text) > 0
 
 
 @pytest.mark.parametrize(("query", "text"), DOES_NOT_COUNT)
@@ -115,25 +117,52 @@ def test_a_word_typed_twice_is_asked_once() -> None:
     assert parse_query("dust DUST dúst").match == '"dust"'
 
 
+def test_what_is_named_often_in_a_short_text_is_best() -> None:
+    """Of equal ones the newer stands first; what does not match is left out."""
+    texts = [
+        (5, "storm " * 3),
+        (4, "a storm"),
+        (3, "nothing"),
+        (2, "a long report about the harvest, the ice, the crew and one storm"),
+        (1, "a storm"),
+    ]
+    assert best_matches(parse_query("storm"), texts, limit=9) == [5, 4, 1, 2]
+    assert best_matches(parse_query("storm"), texts, limit=1) == [5]
+
+
+def test_a_word_of_every_post_is_not_looked_for_in_all_of_them() -> None:
+    """The newest thousand that match are compared, and no more are read."""
+    texts = ((n, "the") for n in itertools.count(5_000, -1))
+    assert best_matches(parse_query("the"), texts, limit=3) == [5_000, 4_999, 4_998]
+    assert next(texts)[0] == 5_000 - MAX_RANKED
+
+
 @pytest.fixture(scope="module")
 def fts() -> Iterator[sqlite3.Connection]:
     db = sqlite3.connect(":memory:")
-    db.execute(f"CREATE VIRTUAL TABLE words USING fts5(text, tokenize='{TOKENIZER}')")
+    db.execute(
+        f"CREATE VIRTUAL TABLE words USING fts5("
+        f"text, content='', detail=none, columnsize=0, tokenize='{TOKENIZER}')"
+    )
     yield db
     db.close()
 
 
 def found_by_fts(db: sqlite3.Connection, query: str, text: str) -> bool:
-    db.execute("DELETE FROM words")
-    db.execute("INSERT INTO words VALUES (?)", (index_text(text),))
+    db.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    db.execute("INSERT INTO words (rowid, text) VALUES (1, ?)", (index_text(text),))
     found = db.execute("SELECT 1 FROM words WHERE words MATCH ?", (parse_query(query).match,))
     return found.fetchone() is not None
 
 
 @pytest.mark.parametrize(("query", "text"), DOES_NOT_COUNT + COUNTS + INSIDE_RUNS + NOT_INSIDE_RUNS)
-def test_fts5_finds_the_same(fts: sqlite3.Connection, query: str, text: str) -> None:
-    """The index in SQLite and a look at the text itself agree."""
-    assert found_by_fts(fts, query, text) == finds(query, text)
+def test_fts5_misses_nothing(fts: sqlite3.Connection, query: str, text: str) -> None:
+    """The index in SQLite finds what a look at the text itself finds; if it finds more, then
+    only because the pairs of a longer word stand apart."""
+    found = found_by_fts(fts, query, text)
+    assert found >= finds(query, text)
+    if all(len(phrase.terms) == 1 for phrase in parse_query(query).phrases):
+        assert found == finds(query, text)
 
 
 @pytest.mark.parametrize(
@@ -174,13 +203,13 @@ mixed_text = st.text(
 def test_no_text_and_no_query_breaks_the_agreement(
     fts: sqlite3.Connection, words: str, text: str
 ) -> None:
-    """Whatever is written and typed, both ways of searching agree, and what is typed is found
-    in a text that holds it."""
+    """Whatever is written and typed, the index misses nothing, and what is typed is found in a
+    text that holds it."""
     try:
         parse_query(words)
     except ValueError:
         return
-    assert found_by_fts(fts, words, text) == finds(words, text)
+    assert found_by_fts(fts, words, text) >= finds(words, text)
     around = f"{text} / {words} / {text}"
     assert found_by_fts(fts, words, around)
     assert finds(words, around)
