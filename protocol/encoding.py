@@ -25,8 +25,8 @@ MAX_UINT: Final = 2**63 - 1
 MAX_DEPTH: Final = 8
 """Most arrays inside one another; the deepest record of the protocol uses 5."""
 
-MAX_ARRAY: Final = 65_536
-"""Most items of one array: the rows of the largest roster."""
+MAX_ITEMS: Final = 64
+"""Most items of an array whose place does not allow more: devices, and channels of one."""
 
 MAX_VARINT_BYTES: Final = 9
 """A varint carries 7 bits a byte; 9 bytes hold every integer below 2**63."""
@@ -48,17 +48,20 @@ def pack(value: Value) -> bytes:
     return packed
 
 
-def unpack(data: bytes, *, max_bytes: int, what: str = "record") -> Value:
+def unpack(
+    data: bytes, *, max_bytes: int, max_items: int = MAX_ITEMS, what: str = "record"
+) -> Value:
     """Decode one canonical value and refuse everything else.
 
     Args:
         data: the whole encoding; trailing bytes are refused.
         max_bytes: most bytes that this place of the protocol allows.
+        max_items: most items of any array of this place.
         what: the name of the thing, for the message of the error.
 
     Raises:
-        DecodeError: ``data`` is too long, is not msgpack, holds a type outside the subset,
-            or is not the shortest encoding of its value.
+        DecodeError: ``data`` is too long, is not msgpack, holds a type outside the subset
+            or too long an array, or is not the shortest encoding of its value.
     """
     if len(data) > max_bytes:
         raise DecodeError(f"{what}: {len(data)} bytes where at most {max_bytes} are allowed")
@@ -69,8 +72,9 @@ def unpack(data: bytes, *, max_bytes: int, what: str = "record") -> Value:
             use_list=True,
             strict_map_key=False,
             max_bin_len=max_bytes,
-            # msgpack makes room for every item that an array announces, before it has come.
-            max_array_len=min(MAX_ARRAY, len(data)),
+            # msgpack makes room for every item that an array announces, before it has come,
+            # and for a thousand such arrays one in the other.
+            max_array_len=min(max_items, len(data)),
             max_str_len=0,
             max_map_len=0,
             max_ext_len=0,
@@ -78,7 +82,7 @@ def unpack(data: bytes, *, max_bytes: int, what: str = "record") -> Value:
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         # ValueError covers FormatError, StackError and ExtraData of msgpack; the pure Python
         # fallback of msgpack raises RecursionError where the C decoder raises StackError.
-        raise DecodeError(f"{what}: not msgpack ({type(error).__name__})") from error
+        raise DecodeError(f"{what}: {str(error) or 'not msgpack'}") from error
     _check(value, 0, what)
     if _packb(value) != data:
         raise DecodeError(f"{what}: not in canonical form")
@@ -156,7 +160,7 @@ def as_versioned_fields(value: Value, version: int, count: int, what: str) -> li
 
     The version is looked at first, so that the message for something newer says so.
     """
-    fields = as_list(value, MAX_ARRAY, what)
+    fields = as_list(value, MAX_ITEMS, what)
     found = as_uint(fields[0], MAX_UINT, f"{what} version") if fields else None
     if found != version:
         raise DecodeError(f"{what} version {found} is unknown here; this node knows {version}")

@@ -139,12 +139,13 @@ class RosterPart:
 
     @classmethod
     def decode(cls, body: bytes) -> RosterPart:
-        fields = as_fields(unpack(body, max_bytes=MAX_BODY_BYTES, what="ROSTER"), 4, "ROSTER")
+        value = unpack(body, max_bytes=MAX_BODY_BYTES, max_items=MAX_ROWS_PER_PART, what="ROSTER")
+        fields = as_fields(value, 4, "ROSTER")
         count = as_uint(fields[2], MAX_ROSTER_PARTS, "ROSTER count")
         index = as_uint(fields[1], max(0, count - 1), "ROSTER index")
         rows = tuple(roster_rows(fields[3]))
-        if len(rows) > (MAX_ROWS_PER_PART if count else 0):
-            raise DecodeError(f"ROSTER: {len(rows)} rows in one part")
+        if rows and not count:
+            raise DecodeError(f"ROSTER: {len(rows)} rows in a request")
         return cls(as_bytes(fields[0], SHORT_HASH_BYTES, "ROSTER hash"), index, count, rows)
 
 
@@ -208,7 +209,8 @@ class Have:
 
     @classmethod
     def decode(cls, body: bytes) -> Have:
-        fields = as_fields(unpack(body, max_bytes=MAX_BODY_BYTES, what="HAVE"), 3, "HAVE")
+        value = unpack(body, max_bytes=MAX_BODY_BYTES, max_items=MAX_STATES, what="HAVE")
+        fields = as_fields(value, 3, "HAVE")
         states: list[LogState] = []
         for item in as_list(fields[2], MAX_STATES, "HAVE states"):
             state = as_fields(item, 3, "HAVE state")
@@ -248,7 +250,7 @@ class Want:
     @classmethod
     def decode(cls, body: bytes) -> Want:
         ranges: list[WantRange] = []
-        value = unpack(body, max_bytes=MAX_BODY_BYTES, what="WANT")
+        value = unpack(body, max_bytes=MAX_BODY_BYTES, max_items=MAX_WANTS, what="WANT")
         for item in as_list(value, MAX_WANTS, "WANT"):
             fields = as_fields(item, 4, "WANT range")
             last = as_uint(fields[2], MAX_SEQ, "WANT last")

@@ -101,7 +101,7 @@ class VerifiedIdent:
 
 def decode_ident(body: bytes) -> Ident:
     """Decode an IDENT body, strictly; raises DecodeError."""
-    value = unpack(body, max_bytes=MAX_BODY_BYTES, what="IDENT")
+    value = unpack(body, max_bytes=MAX_BODY_BYTES, max_items=MAX_IDENT_RECORDS, what="IDENT")
     fields = as_fields(value, 3, "IDENT")
     inception = decode_inception(as_bytes_upto(fields[0], MAX_BODY_BYTES, "IDENT inception"))
     records: list[tuple[RecordKind, SignedRecord]] = []

@@ -12,7 +12,6 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from .encoding import (
-    MAX_ARRAY,
     MAX_UINT,
     Value,
     as_bytes,
@@ -26,7 +25,7 @@ from .entry import CHANNEL_IDENTITY, MAX_CHANNEL
 from .errors import DecodeError
 from .hashing import HASH_BYTES, PERSON_ROSTER, hash32
 
-MAX_ROSTER_ROWS: Final = MAX_ARRAY
+MAX_ROSTER_ROWS: Final = 65_536
 """At the worst 3.3 MB to send and 18 MB of memory for each peer."""
 
 

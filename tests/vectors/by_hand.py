@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b, shake_128
-from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from nacl.signing import SigningKey
 
-FOLDER: Final = Path(__file__).parent
 Case: TypeAlias = dict[str, Any]
 Value: TypeAlias = "int | bytes | Sequence[Value]"
 
@@ -326,11 +324,10 @@ def refusals(by_rule: Mapping[str, Mapping[str, bytes]], **fields: Any) -> list[
     ]
 
 
-def write_vectors(name: str, about: str, cases: Sequence[Case], **more: Any) -> None:
-    """Write one file of vectors."""
+def vector_text(about: str, cases: Sequence[Case], **more: Any) -> str:
+    """One file of vectors."""
     names = [case["name"] for case in cases]
     doubles = {double for double in names if names.count(double) > 1}
     if doubles:
-        raise ValueError(f"{name}: two cases have one name: {doubles}")
-    content = {"about": about, **plain(more), "cases": cases}
-    (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
+        raise ValueError(f"two cases have one name: {doubles}")
+    return json.dumps({"about": about, **plain(more), "cases": cases}, indent=1) + "\n"
