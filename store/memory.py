@@ -65,8 +65,9 @@ class MemoryStore:
         self._people: Final[dict[bytes, MemoryPerson]] = {}
         self._identity_of: Final[dict[bytes, bytes]] = {}
         self._logs: Final[dict[LogKey, MemoryLog]] = {}
-        self._log_counts: Final[Counter[bytes]] = Counter()
         """By the change of their newest entry, the one that changed last at the end."""
+        self._log_counts: Final[Counter[bytes]] = Counter()
+        """How many logs each device has."""
         self._gappy: Final[dict[LogKey, MemoryLog]] = {}
         self._key_of: Final[dict[bytes, LogKey]] = {}
         self._place_of: Final[dict[bytes, tuple[MemoryLog, int]]] = {}

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from ..protocol.entry import (
-    EMPTY_LOG,
-    KEY_BYTES,
-    SIGNATURE_BYTES,
-    USUAL_QUALITY,
-    Entry,
-    LogHead,
-    encode_header,
-    hash_header,
-    log_id,
-)
-from ..protocol.hashing import HASH_BYTES, ZERO_HASH
-from ..protocol.run import BLOCK, Run, build_run, entry_columns
+from ..protocol.entry import EMPTY_LOG, Entry, LogHead, log_id
+from ..protocol.hashing import ZERO_HASH
+from ..protocol.run import BLOCK, Run
 from .base import HeldEntry, LogKey
-from .ingest import Proven, is_duplicate, keeps_signature, prove
+from .ingest import (
+    Proven,
+    filled_stub,
+    is_duplicate,
+    keeps_signature,
+    prove,
+    require_continuing,
+)
 from .intervals import Held, merged, touching
+from .serving import as_sent, longest_run
 
 OWN: Final = "own"
 """How own entries came."""
-
-_RUN_FIELDS_BYTES: Final = 29 + KEY_BYTES + 2 * HASH_BYTES
-"""A run without columns, bodies and signature; msgpack heads and numbers take at most 29."""
 
 
 class Arrival(NamedTuple):
@@ -77,16 +72,10 @@ class MemoryLog:
         Raises:
             ValueError: they do not continue the head, or are none; nothing is changed.
         """
-        head = self.head
-        seq, prev = head.seq, head.id
-        for entry, _ in signed:
-            seq += 1
-            header = encode_header(*self.key, prev, entry)
-            if entry.seq != seq or hash_header(header) != entry.id or entry.payload is None:
-                raise ValueError(f"entry {entry.seq} does not continue the head of its log")
-            prev = entry.id
         if not signed:
             raise ValueError("no entry to append")
+        head = self.head
+        require_continuing(self.key, head, signed)
         entries = [entry for entry, _ in signed]
         taken = self._keep(Proven(entries, signed[-1][1]), head.id, arrival)
         for entry, signature in signed:
@@ -115,30 +104,19 @@ class MemoryLog:
         interval = self._highest_below(last)
         if interval is None or interval.last < first:
             return None
-        end = top = min(last, interval.last)
-        vouched = end_known and end == last
+        asked = top = min(last, interval.last)
+        vouched = end_known and asked == last
         while not vouched and self.entries[top].signature is None:
             top += 1
         lowest = max(first, interval.first, top // BLOCK * BLOCK)
         signed = not vouched or top % BLOCK == BLOCK - 1
-        entries: list[Entry] = []
-        size = _RUN_FIELDS_BYTES + signed * SIGNATURE_BYTES
-        for seq in range(top, lowest - 1, -1):
-            entry = sent_entry(self.entries[seq], now_ms, stub=seq > end)
-            size += HASH_BYTES if entry.payload is None else entry.size
-            as_first = len(entry_columns(entry, 0, USUAL_QUALITY, seq))
-            if entries and size + as_first > max_bytes:
-                break
-            entries.append(entry)
-            if seq > lowest:
-                before = self.entries[seq - 1].entry
-                size += len(entry_columns(entry, before.t_ms, before.t_quality, before.lamport))
-        entries.reverse()
-        return build_run(
-            *self.key,
-            self.entries[entries[0].seq].prev,
-            entries,
-            self.entries[top].signature if signed else None,
+        return longest_run(
+            self.key,
+            self._entries_down(top, asked, lowest, now_ms),
+            needed=top - asked + 1,
+            signature=self.entries[top].signature if signed else None,
+            max_bytes=max_bytes,
+            prev_of=lambda seq: self.entries[seq].prev,
         )
 
     def written_ms(self, seq: int) -> int:
@@ -149,6 +127,13 @@ class MemoryLog:
     def _highest_below(self, seq: int) -> Held | None:
         """Return the highest interval that begins at or below ``seq``."""
         return next((each for each in reversed(self.intervals) if each.first <= seq), None)
+
+    def _entries_down(self, top: int, asked: int, lowest: int, now_ms: int) -> Iterator[Entry]:
+        """Yield the entries of a run from its end downwards, as they are sent now."""
+        for seq in range(top, lowest - 1, -1):
+            held = self.entries[seq]
+            entry = as_sent(held.entry, now_ms - held.received_ms)
+            yield entry._replace(payload=None) if seq > asked else entry
 
     def _id_at(self, seq: int) -> bytes:
         return self.entries[seq].entry.id
@@ -169,7 +154,10 @@ class MemoryLog:
                 held = HeldEntry(self.key, self.identity, below, entry, None, *arrival)
                 new.append(entry.seq)
             elif held.entry.payload is None and entry.payload is not None:
-                held = _filled(held, entry, arrival)
+                payload_entry = filled_stub(
+                    held.entry, arrival.received_ms - held.received_ms, entry
+                )
+                held = replace(held, entry=payload_entry, **arrival._asdict())
                 filled.append(entry.seq)
             self.entries[entry.seq] = held
             below = entry.id
@@ -191,25 +179,3 @@ class MemoryLog:
         held = self.entries[seq]
         if held.signature is None and signature is not None:
             self.entries[seq] = replace(held, signature=signature)
-
-
-def sent_entry(held: HeldEntry, now_ms: int, *, stub: bool) -> Entry:
-    """Return an entry as it travels now: its lifetime reduced by the time it was held."""
-    entry = held.entry
-    if entry.expire_ms:
-        held_ms = max(0, now_ms - held.received_ms)
-        entry = entry._replace(remaining_ms=max(0, entry.remaining_ms - held_ms))
-        stub = stub or entry.remaining_ms == 0
-    return entry._replace(payload=None) if stub else entry
-
-
-def _filled(held: HeldEntry, entry: Entry, arrival: Arrival) -> HeldEntry:
-    """Return an entry that arrived with its payload after its stub; no detour lengthens a life."""
-    known = sent_entry(held, arrival.received_ms, stub=True)
-    remaining_ms = min(known.remaining_ms, entry.remaining_ms)
-    return replace(
-        held,
-        entry=entry._replace(remaining_ms=remaining_ms),
-        received_ms=arrival.received_ms,
-        via=arrival.via,
-    )

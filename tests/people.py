@@ -34,10 +34,14 @@ from slowlight.protocol.ident import Ident, VerifiedIdent, verify_ident
 from slowlight.protocol.identity import (
     Certificate,
     KeyPair,
+    Rotation,
+    SignedRecord,
+    commitment,
     device_key,
     incept,
     root_key,
     sign_certificate,
+    sign_rotation,
 )
 from slowlight.protocol.run import BLOCK, Run, build_run
 
@@ -60,10 +64,10 @@ class Person:
     """
 
     def __init__(self, seed: int, *, device_number: int = 0, key: KeyPair | None = None) -> None:
-        root_seed = random.Random(seed).randbytes(32)
+        self.root_seed: Final = random.Random(seed).randbytes(32)
         self.random = random.Random(f"{seed} {device_number}")
-        self.root: Final = root_key(root_seed, 0)
-        self.inception: Final = incept(root_seed)
+        self.root: Final = root_key(self.root_seed, 0)
+        self.inception: Final = incept(self.root_seed)
         self.identity: Final = self.inception.identity
         self.key: Final = key or device_key(self.random.randbytes(32))
         self.device: Final = self.key.public
@@ -202,6 +206,14 @@ class Person:
     def ident(self) -> Ident:
         """Return what proves this device to be the identity's."""
         return Ident(self.inception, (), (self.run(CHANNEL_IDENTITY, 0, 0),))
+
+    def rotation(self) -> SignedRecord:
+        """Return the record that brings in the second root key."""
+        new, after = (root_key(self.root_seed, each) for each in (1, 2))
+        rotation = Rotation(
+            self.identity, 1, new.public, self.identity, commitment(after.public), devices=()
+        )
+        return sign_rotation(new, rotation)
 
     def verified_ident(self) -> VerifiedIdent:
         """Return `ident` with its signatures checked, as a store takes it."""

@@ -20,7 +20,8 @@ from slowlight.protocol.entry import (
 )
 from slowlight.protocol.errors import DecodeError
 from slowlight.protocol.frames import WantRange
-from slowlight.protocol.ident import VerifiedIdent, verify_ident
+from slowlight.protocol.ident import RecordKind, VerifiedIdent, decode_ident, verify_ident
+from slowlight.protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from slowlight.protocol.run import Run, decode_run
 from slowlight.store.base import Interval, LogKey, NodeStore, Outcome
 from tests.people import Person
@@ -440,6 +441,41 @@ def test_a_device_stays_with_the_identity_that_it_signed_for_first(store: NodeSt
     assert holdings(store, ada) == before
     assert store.identity_of(ada.device) == ada.identity
     assert store.identity(thief.identity) is None
+
+
+def test_records_of_an_identity_are_kept_with_it(store: NodeStore) -> None:
+    """A rotation that arrives later is handed on too; who does not know it takes nothing away."""
+    ada = Person(1)
+    meet(store, ada)
+    before = store.change_counter
+    rotated = verify_ident(replace(ada.ident(), records=((RecordKind.ROTATE, ada.rotation()),)))
+    assert take(store, rotated) == [STORED]
+    assert take(store, rotated, ada.verified_ident()) == [DUPLICATE, DUPLICATE]
+    ident = store.ident(ada.identity)
+    assert ident is not None
+    assert verify_ident(ident) == rotated
+    assert store.change_counter == before
+
+
+def test_devices_and_logs_are_counted(store: NodeStore) -> None:
+    """One more than the limit is refused, and what was there before stays useful."""
+    devices = [Person(1, device_number=number) for number in range(MAX_DEVICES + 1)]
+    *fitting, last = [device.verified_ident() for device in devices]
+    assert take(store, *fitting, last) == [STORED] * MAX_DEVICES + [Outcome.OVER_LIMIT]
+    assert store.identity_of(devices[-1].device) is None
+    ident = store.ident(devices[0].identity)
+    assert ident is not None
+    assert len(verify_ident(decode_ident(ident.encode())).devices) == MAX_DEVICES
+
+    ada = devices[0]
+    channels = range(1, MAX_LOGS_PER_DEVICE + 1)
+    for channel in channels:
+        ada.write(channel, b"")
+    *_, one_more = answers = take(store, *(ada.run(channel) for channel in channels))
+    assert answers[:-1] == [STORED] * (MAX_LOGS_PER_DEVICE - 1)  # channel 0 is the first
+    assert one_more is Outcome.OVER_LIMIT
+    ada.write(1, b"")
+    assert take(store, ada.run(1)) == [STORED]
 
 
 def test_a_log_is_found_by_its_id_and_by_its_channel(store: NodeStore) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_PRIVATE
 from slowlight.protocol.roster import Depth, Roster, RosterRow
-from slowlight.store.base import NO_MEMORY, LogKey, NodeStore, Peer, PeerMemory
+from slowlight.store.base import MAX_PEER_MEMORIES, NO_MEMORY, LogKey, NodeStore, Peer, PeerMemory
 from tests.people import Person
 from tests.stores import RECEIVED_MS, OpenStore, meet, posts_of, show_everything, take
 
@@ -110,6 +110,16 @@ def test_what_is_remembered_of_a_peer_is_replaced_as_a_whole(store: NodeStore) -
     store.remember_peer(device, replace(memory, counter=4, satisfied=b""))
     assert store.peer_memory(device) == replace(memory, counter=4, satisfied=b"")
     assert store.peer_memory(Person(2).device) == NO_MEMORY
+
+
+def test_the_peers_met_longest_ago_are_forgotten_first(store: NodeStore) -> None:
+    """Strangers that come and go cannot fill the disk with hints about themselves."""
+    memory = replace(NO_MEMORY, counter=1)
+    devices = [number.to_bytes(32, "big") for number in range(MAX_PEER_MEMORIES + 1)]
+    for device in (*devices[:-1], devices[0], devices[-1]):
+        store.remember_peer(device, memory)
+    known = [store.peer_memory(device) == memory for device in devices]
+    assert [number for number, known in enumerate(known) if not known] == [1]
 
 
 def test_rosters_of_peers_are_kept_as_long_as_a_peer_has_them(store: NodeStore) -> None:

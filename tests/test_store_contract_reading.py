@@ -191,6 +191,9 @@ def test_what_arrived_is_read_in_the_order_of_arrival(store: NodeStore) -> None:
     assert both[0].n >= 1
     assert both[-1].n == store.newest_arrival()
     assert ids(store.arrived(after=0, limit=1)) == [new.id]
+    assert store.count_arrived(after=0) == 2
+    assert store.count_arrived(after=stopped) == 1
+    assert store.count_arrived(after=store.newest_arrival()) == 0
 
 
 def newer_version_of(post: Post) -> bytes:
