@@ -1,11 +1,118 @@
 """The command line's front door: what stands here is loaded by every command."""
 
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
 import click
 
 from .. import __version__
+from .failures import (
+    ReaderGoneError,
+    interruption,
+    system_failure,
+    tell_failure,
+    usage_failure,
+)
+from .shell import Shell
+from .verbs import Listed, Root
+
+_COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Root,
+    sections={
+        "Write": {
+            "post": Listed("writing", "Write a post, or an answer to one"),
+        },
+        "Read": {
+            "read": Listed("reading", "Read what is new, everything, or one thread"),
+            "show": Listed("reading", "Look at one entry closely"),
+            "search": Listed("reading", "Find posts by their words"),
+        },
+        "People": {
+            "follow": Listed("people", "Follow people"),
+            "unfollow": Listed("people", "Stop following people"),
+            "follows": Listed("people", "List whom someone follows"),
+            "name": Listed("people", "Give someone a name that only you see"),
+            "profile": Listed("people", "Read a profile, or change yours"),
+        },
+        "Network": {
+            "run": Listed("running", "Run the node, so that it meets others"),
+            "status": Listed("status", "See whether everything is in sync"),
+            "sync": Listed("syncing", "Exchange posts with your peers now"),
+            "peer": Listed("peering", "Add, list and remove the nodes to talk to"),
+            "invite": Listed("peering", "Invite someone to connect to this node"),
+        },
+        "Identity": {
+            "init": Listed("identity", "Begin: make an identity and its home"),
+            "key": Listed("identity", "Look after the words that give the identity back"),
+            "config": Listed("settings", "See the settings, and where each comes from"),
+        },
+        "More": {
+            "help": Listed("topics", "Read about a command or a topic"),
+        },
+    },
+    examples=(
+        "slowlight init --name ada",
+        'slowlight post "First light. Anyone out there?"',
+    ),
+)
 @click.version_option(__version__, prog_name="slowlight")
-def main() -> None:
+def root() -> None:
     """A social network for people whom light keeps apart."""
+
+
+def main() -> NoReturn:
+    """Carry out what was typed, and end with its exit code."""
+    sys.exit(run(sys.argv[1:], Shell()))
+
+
+def run(arguments: Sequence[str], shell: Shell) -> int:
+    """Carry out a command and return its exit code; errors are told here, once."""
+    from ..node.errors import ServiceError
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            return _invoke(arguments, shell)
+        except click.ClickException as error:
+            failure = usage_failure(error)
+        except ServiceError as error:
+            failure = error
+        except (click.Abort, KeyboardInterrupt):
+            failure = interruption()
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
+        except OSError as error:
+            failure = system_failure(error)
+        tell_failure(shell.screen, failure, as_json="--json" in arguments)
+        return failure.exit
+    except (ReaderGoneError, BrokenPipeError):
+        _leave_quietly()
+        return 0
+
+
+def _invoke(arguments: Sequence[str], shell: Shell) -> int:
+    if _COMPLETION in shell.environ:
+        root.main(prog_name="slowlight", complete_var=_COMPLETION)
+    try:
+        with root.make_context("slowlight", list(arguments), obj=shell) as context:
+            code: int | None = root.invoke(context)
+            return code or 0
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+
+
+def _leave_quietly() -> None:
+    """Let what is still buffered go nowhere: flushing it at exit would fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

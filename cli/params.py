@@ -1,0 +1,57 @@
+"""Kinds of arguments that several commands take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from .quantities import read_duration_ms
+
+STDIN: Final = "-"
+MAX_STDIN_BYTES: Final = 1 << 20
+"""More than any request may hold."""
+
+
+def duration_ms(typed: str) -> int:
+    """Return the milliseconds of ``90s``, ``10m``, ``12h``, ``7d``, ``2w`` or ``1y``."""
+    length_ms = read_duration_ms(typed)
+    if length_ms is None:
+        raise click.BadParameter(f"{typed!r} is no length of time; type 90s, 10m, 12h, 7d or 1y")
+    return length_ms
+
+
+def read_stdin() -> str:
+    """Return what standard input holds.
+
+    Raises:
+        click.UsageError: it is not UTF-8, or too long.
+    """
+    data = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
+    if len(data) > MAX_STDIN_BYTES:
+        raise click.UsageError(f"standard input holds more than {MAX_STDIN_BYTES:,} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"standard input is not UTF-8 text: byte {error.start + 1} is {data[error.start]:#04x}"
+        ) from error
+
+
+def names_from(typed: Sequence[str]) -> tuple[str, ...]:
+    """Return the names typed; ``-`` stands for the lines of standard input.
+
+    Raises:
+        click.UsageError: there is no name.
+    """
+    names = [
+        name
+        for one in typed
+        for name in (read_stdin().splitlines() if one == STDIN else [one])
+        if name.strip()
+    ]
+    if not names:
+        raise click.UsageError("there is no name")
+    return tuple(name.strip() for name in names)

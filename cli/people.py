@@ -1,0 +1,192 @@
+"""``slowlight follow``, ``unfollow``, ``follows``, ``name`` and ``profile``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .lines import Line, Span, Style, line, prose, table
+from .params import names_from
+from .verbs import Verb
+
+if TYPE_CHECKING:
+    from ..node.operations import FollowOutcome, FollowsResult, Person, ProfileView
+    from .shell import Shell
+
+WHO_HELP = (
+    "WHO is a name you gave, the name in a profile, a short id such as k3v9-7qpm-x2da, a whole id,"
+    " or an invite; - reads one of these from each line of standard input."
+)
+
+
+@click.command(
+    "follow",
+    cls=Verb,
+    examples=("slowlight follow ada", "slowlight follow - < crew.txt"),
+    help=f"Follow people: their posts are fetched and kept from now on.\n\n{WHO_HELP}",
+)
+@click.argument("who", nargs=-1, required=True)
+@click.pass_obj
+def follow_command(shell: Shell, who: Sequence[str]) -> None:
+    """Follow people."""
+    from ..node.operations import FOLLOW, FollowRequest
+
+    with shell.node("follow") as node:
+        result = node.call(FOLLOW, FollowRequest(who=names_from(who)))
+    shell.answer(result, _outcomes(result.outcomes, "Following", "Already following"))
+    if any(outcome.changed for outcome in result.outcomes):
+        shell.advise(f"Next: {shell.command('sync')}")
+
+
+@click.command(
+    "unfollow",
+    cls=Verb,
+    examples=("slowlight unfollow ada", "slowlight unfollow - < crew.txt"),
+    help=f"Stop following people; what is here of them stays.\n\n{WHO_HELP}",
+)
+@click.argument("who", nargs=-1, required=True)
+@click.pass_obj
+def unfollow_command(shell: Shell, who: Sequence[str]) -> None:
+    """Stop following people."""
+    from ..node.operations import UNFOLLOW, UnfollowRequest
+
+    with shell.node("unfollow") as node:
+        result = node.call(UNFOLLOW, UnfollowRequest(who=names_from(who)))
+    shell.answer(result, _outcomes(result.outcomes, "No longer following", "Not followed before:"))
+
+
+def _outcomes(outcomes: Sequence[FollowOutcome], changed: str, unchanged: str) -> Iterator[Line]:
+    for outcome in outcomes:
+        done = changed if outcome.changed else unchanged
+        yield line(f"{done} ", _label(outcome.person))
+
+
+@click.command(
+    "follows",
+    cls=Verb,
+    examples=("slowlight follows", "slowlight follows ada --json"),
+)
+@click.argument("who", default="")
+@click.pass_obj
+def follows_command(shell: Shell, who: str) -> None:
+    """List whom someone follows; without WHO, whom you follow."""
+    from ..node.operations import FOLLOWS, FollowsRequest
+
+    with shell.node("follows") as node:
+        result = node.call(FOLLOWS, FollowsRequest(who=who))
+    shell.answer(result, _follows(result), paged=True)
+
+
+def _follows(result: FollowsResult) -> Iterator[Line]:
+    if not result.follows:
+        yield line("Nobody is followed yet.")
+    for follow in result.follows:
+        waiting = () if follow.held else (Span("  nothing has arrived yet", Style.FAINT),)
+        yield line(_label(follow.person), *waiting)
+
+
+@click.command(
+    "name",
+    cls=Verb,
+    examples=("slowlight name k3v9-7qpm-x2da ada", "slowlight name ada --remove"),
+)
+@click.argument("who")
+@click.argument("petname", required=False)
+@click.option("--remove", is_flag=True, help="Take the name away.")
+@click.pass_obj
+def name_command(shell: Shell, who: str, petname: str | None, remove: bool) -> None:
+    """Give someone a name that only you see; it wins over what they call themselves."""
+    from ..node.operations import NAME, NameRequest
+
+    if (petname is None) != remove:
+        raise click.UsageError("give either a PETNAME or --remove")
+    with shell.node("name") as node:
+        result = node.call(NAME, NameRequest(who=who, petname=petname or ""))
+    shell.answer(result, [line("Shown from now on as ", _label(result.person))])
+
+
+@click.command(
+    "profile",
+    cls=Verb,
+    examples=(
+        "slowlight profile ada",
+        'slowlight profile --name ada --bio "Geologist, Jezero crater" --language en --language fr',
+    ),
+)
+@click.argument("who", required=False)
+@click.option("--name", help="Your name.")
+@click.option("--bio", metavar="TEXT", help="A few words about you.")
+@click.option("--place", metavar="PATH", help="Where you are: sol/mars/jezero.")
+@click.option("--language", "languages", metavar="TAG", multiple=True, help="You read it; repeat.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="A topic of yours; repeat.")
+@click.option("--link", "links", metavar="URL", multiple=True, help="A way out; repeat.")
+@click.option("--automated/--not-automated", default=None, help="Whether a program writes.")
+@click.pass_obj
+def profile_command(shell: Shell, /, who: str | None, **fields: Any) -> None:
+    """Read a profile, or change yours.
+
+    Without WHO and options it shows yours. An option replaces what stood there before; an empty
+    one ('') takes it away. What is not named stays.
+    """
+    given = {name: value for name, value in fields.items() if value not in (None, ())}
+    if not given:
+        _show_profile(shell, who or "")
+    elif who is None:
+        _set_profile(shell, given)
+    else:
+        raise click.UsageError("you can change only your own profile: leave WHO out")
+
+
+def _show_profile(shell: Shell, who: str) -> None:
+    from ..node.operations import PROFILE, ProfileRequest
+
+    with shell.node("profile") as node:
+        result = node.call(PROFILE, ProfileRequest(who=who))
+    shell.answer(result, _profile(result.person, result.profile, shell.screen.width))
+    if result.person.own and result.entry is None:
+        shell.advise(f"Next: {shell.command('profile --name NAME')}")
+
+
+def _set_profile(shell: Shell, given: dict[str, Any]) -> None:
+    from ..node.operations import SET_PROFILE, LinkField, SetProfileRequest
+
+    for name in ("languages", "tags", "links"):
+        if name in given:
+            given[name] = tuple(value for value in given[name] if value)
+    if "links" in given:
+        given["links"] = tuple(LinkField(url=url) for url in given["links"])
+    with shell.node("profile") as node:
+        result = node.call(SET_PROFILE, SetProfileRequest(**given))
+    done = "Your profile now:" if result.changed else "Your profile was like this already:"
+    lines = [line(done), *_profile(result.person, result.profile, shell.screen.width)]
+    shell.answer(result, lines)
+
+
+def _profile(person: Person, profile: ProfileView, width: int) -> Iterator[Line]:
+    yield line(_label(person), " (you)" if person.own else "")
+    if profile.bio:
+        yield from prose(profile.bio, width, indent=2)
+    yield from table(_profile_facts(person, profile), width)
+
+
+def _profile_facts(person: Person, profile: ProfileView) -> Iterator[tuple[str, str]]:
+    yield "identity", person.identity
+    yield "name", profile.name or "(none)"
+    if person.petname:
+        yield "yours", f"{person.petname}, the name that you gave"
+    if profile.place:
+        yield "place", profile.place
+    if profile.languages:
+        yield "reads", ", ".join(profile.languages)
+    if profile.tags:
+        yield "topics", " ".join(f"#{tag}" for tag in profile.tags)
+    for link in profile.links:
+        yield "link", f"{link.url}  {link.title}".rstrip()
+    if profile.automated:
+        yield "automated", "a program writes these posts"
+
+
+def _label(person: Person) -> Span:
+    return Span(person.label, Style.NAME)
