@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import random
+import socket
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import trio
+
+from slowlight.node.api import make_app
+from slowlight.node.api_server import ApiServer, open_socket
 from slowlight.node.beginning import begin
+from slowlight.node.client import SocketClient
 from slowlight.node.clock import RandomBytes
+from slowlight.node.config import Config
+from slowlight.node.direct import make_service
 from slowlight.node.home import Home
-from slowlight.store.base import NodeStore
+from slowlight.node.links import ExchangeEnd, ExchangeNews, LiveLink, OnNews
+from slowlight.node.logs import Log, no_log
+from slowlight.node.operations import SyncCounts
+from slowlight.node.service import Service
+from slowlight.store.base import NodeStore, Peer
 from slowlight.store.memory import MemoryStore
 from tests.people import START_MS
 
@@ -21,6 +36,7 @@ class StoodClock:
         self.now_ms = now_ms
 
     def __call__(self) -> int:
+        """Return the time on it."""
         return self.now_ms
 
 
@@ -32,10 +48,8 @@ class OpenMemoryStore(MemoryStore):
 
 
 @dataclass
-class TestHome:
+class NodeHome:
     """A home whose store is in memory, and what its node is made with."""
-
-    __test__ = False
 
     home: Home
     store: NodeStore
@@ -47,15 +61,49 @@ class TestHome:
         return self.store
 
 
+class RecordedLinks:
+    """Links that nobody is at the other end of; they remember what they were told."""
+
+    def __init__(self) -> None:
+        self.listening: Sequence[str] = ("127.0.0.1:4242",)
+        self.told: list[str] = []
+        self.ends: dict[bytes, ExchangeEnd] = {}
+
+    def live(self) -> Sequence[LiveLink]:
+        """There are none."""
+        return ()
+
+    def store_changed(self) -> None:
+        """Remember it."""
+        self.told.append("store changed")
+
+    def interest_changed(self) -> None:
+        """Remember it."""
+        self.told.append("interest changed")
+
+    async def exchange(
+        self, peers: Sequence[Peer], timeout_s: float, on_news: OnNews
+    ) -> list[ExchangeEnd]:
+        """Tell of one step with each peer, then the end that the test has chosen."""
+        for peer in peers:
+            on_news(ExchangeNews(peer, "connected", SyncCounts(entries_in=1)))
+            await trio.lowlevel.checkpoint()
+        return [
+            self.ends.get(peer.device)
+            or ExchangeEnd(peer, "host:1", "unreachable", "nobody answers", SyncCounts(), 7)
+            for peer in peers
+        ]
+
+
 def seeded(seed: int) -> RandomBytes:
     """Return chance that a seed decides."""
     return random.Random(seed).randbytes
 
 
-def make_home(path: Path, seed: int, name: str = "") -> TestHome:
+def make_home(path: Path, seed: int, name: str = "") -> NodeHome:
     """Begin a node: keys from a seed on disk, everything else in memory."""
     random_bytes = seeded(seed)
-    made = TestHome(Home(path), OpenMemoryStore(random_bytes(8)), random_bytes)
+    made = NodeHome(Home(path), OpenMemoryStore(random_bytes(8)), random_bytes)
     begin(
         made.home,
         name=name,
@@ -64,3 +112,50 @@ def make_home(path: Path, seed: int, name: str = "") -> TestHome:
         open_store=made.open_store,
     )
     return made
+
+
+def service_of(made: NodeHome, links: RecordedLinks) -> Service:
+    """Return the service of a home, with links that go nowhere."""
+    return make_service(
+        made.home,
+        Config(),
+        made.store,
+        made.home.keys.device_keys(),
+        links,
+        clock=made.clock,
+        random_bytes=made.random_bytes,
+    )
+
+
+@contextmanager
+def served(service: Service, path: Path, log: Log | None = None) -> Generator[SocketClient]:
+    """Serve the API of a service in a thread of its own, as a daemon would."""
+    listening = open_socket(path)
+    server = ApiServer(make_app(service, log or no_log()), log or no_log())
+    tokens: list[trio.lowlevel.TrioToken] = []
+    ready = threading.Event()
+
+    async def serve() -> None:
+        tokens.append(trio.lowlevel.current_trio_token())
+        ready.set()
+        await server.serve(listening)
+
+    thread = threading.Thread(target=trio.run, args=(serve,))
+    thread.start()
+    ready.wait()
+    try:
+        yield SocketClient(path)
+    finally:
+        trio.from_thread.run(server.close, trio_token=tokens[0])
+        thread.join()
+        path.unlink()
+
+
+def raw_answer(path: Path, request: bytes) -> bytes:
+    """Send bytes to the API's socket, and return everything that comes back."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(path))
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return answer.read()
