@@ -27,12 +27,11 @@ from ..protocol.identity import (
     sign_certificate,
 )
 from ..protocol.noise import KeyPair as BoxKeyPair
-from ..protocol.run import BLOCK, MAX_RUN_BYTES, Run, build_run, entry_columns
+from ..protocol.run import BLOCK, MAX_RUN_BYTES, Run, build_run
+from ..store.base import LogKey
+from ..store.serving import longest_run
 
 _PERSON_SEED: Final = b"sl.replay"
-_RUN_ENVELOPE_BYTES: Final = 256
-"""What a run holds beside columns and bodies: 195 bytes, and up to 20 that the columns of its
-first entry grow by, because nothing stands before it there; rounded up."""
 
 
 def derive_seed(seed: bytes, *names: int | str) -> bytes:
@@ -64,30 +63,19 @@ class SeededLog:
         The first run is signed and so is each that ends a block; any other ends where the one
         before it continues.
         """
-        end = len(self.entries)
-        while end:
-            first = self._first_that_fits(end)
-            signed = end == len(self.entries) or end % BLOCK == 0
-            yield build_run(
-                self.device,
-                self.channel,
-                self.entries[first - 1].id if first else ZERO_HASH,
-                self.entries[first:end],
-                self.signatures[end - 1] if signed else None,
+        newest = top = self.head.seq
+        while top >= 0:
+            signed = top == newest or top % BLOCK == BLOCK - 1
+            run = longest_run(
+                LogKey(self.device, self.channel),
+                reversed(self.entries[top // BLOCK * BLOCK : top + 1]),
+                needed=1,
+                signature=self.signatures[top] if signed else None,
+                max_bytes=MAX_RUN_BYTES,
+                prev_of=lambda seq: self.entries[seq - 1].id if seq else ZERO_HASH,
             )
-            end = first
-
-    def _first_that_fits(self, end: int) -> int:
-        first, room_bytes = end, MAX_RUN_BYTES - _RUN_ENVELOPE_BYTES
-        while first > (end - 1) // BLOCK * BLOCK:
-            entry = self.entries[first - 1]
-            before = self.entries[first - 2] if first > 1 else entry
-            columns = entry_columns(entry, before.t_ms, before.t_quality, before.lamport)
-            room_bytes -= len(columns) + entry.size
-            if room_bytes < 0:
-                break
-            first -= 1
-        return first
+            yield run
+            top = run.first - 1
 
 
 class SeededPerson:

@@ -11,7 +11,7 @@ import pytest
 
 from slowlight.protocol.content import MAX_TEXT_BYTES, Post, decode_content, split_payload
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, EMPTY_LOG, Entry
-from slowlight.protocol.errors import DecodeError
+from slowlight.protocol.errors import DecodeError, IntegrityError
 from slowlight.protocol.frames import RunFrame, encode_frame
 from slowlight.protocol.ident import VerifiedIdent, verify_ident
 from slowlight.protocol.run import BLOCK, Run, open_run
@@ -26,6 +26,7 @@ from slowlight.simulations.conversation import (
 from slowlight.simulations.passages import Passages, cut_text
 from slowlight.simulations.people import SeededLog, SeededPerson
 from slowlight.simulations.replay import ReplayedConversation, sign_conversation
+from slowlight.store.memory import MemoryStore
 
 JANUARY_1999_S: Final = 915_148_800
 
@@ -115,6 +116,24 @@ def test_a_receiver_with_an_empty_store_can_prove_every_run(shipped: ReplayedCon
         encode_frame(RunFrame(item.encode()))  # refuses what no frame can hold
     assert entries == shipped.counts.entries
     assert sorted(received.values()) == sorted(shipped.people)
+
+
+def test_a_store_takes_the_whole_conversation_once(shipped: ReplayedConversation) -> None:
+    """Every post is in the timeline; handed over again, nothing is new."""
+    store = MemoryStore(nonce=bytes(8))
+    assert shipped.fill(store, received_ms=2**40, via="") == shipped.counts.entries
+    totals = store.totals()
+    assert (totals.identities, totals.posts) == (shipped.counts.people, shipped.counts.posts)
+    assert shipped.fill(store, received_ms=2**40, via="") == 0
+
+
+def test_a_store_that_refuses_stops_the_replay() -> None:
+    """Where an author's log was already continued otherwise, the replay says so."""
+    store = MemoryStore(nonce=bytes(8))
+    others = sign_conversation([message(0)])
+    others.fill(store, received_ms=2**40, via="")
+    with pytest.raises(IntegrityError, match="the store refused a run"):
+        sign_conversation([message(0, size_bytes=11)]).fill(store, received_ms=2**40, via="")
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_gives_other_people() -> None:
