@@ -45,7 +45,7 @@ def figures() -> Iterator[Figure]:
 
     def ingest(*, search: bool) -> tuple[int, Path]:
         path = folder / f"{next(numbers)}.db"
-        store = SqliteStore.open(path)
+        store = SqliteStore(path)
         store.ingest([ident], received_ms=1_800_000_000_000, via="bench")
         for start in range(0, len(wire), RUNS_PER_COMMIT):
             batch = [decode_run(data) for data in wire[start : start + RUNS_PER_COMMIT]]
