@@ -68,11 +68,10 @@ def longest_run(
         columns.append(entry_columns(lowest, entry.t_ms, entry.t_quality, entry.lamport))
         bodies.append(_body(entry))
         size += len(columns[-1]) + len(bodies[-1])
-        if size + _MOST_UNCOUNTED_BYTES > max_bytes and len(bodies) > needed:
-            # Near the limit the exact size decides.
-            if len(run_from(entry, ZERO_HASH).encode()) > max_bytes:
-                del columns[-1], bodies[-1]
-                break
+        near_limit = size + _MOST_UNCOUNTED_BYTES > max_bytes and len(bodies) > needed
+        if near_limit and len(run_from(entry, ZERO_HASH).encode()) > max_bytes:
+            del columns[-1], bodies[-1]
+            break
         lowest = entry
     return run_from(lowest, prev_of(lowest.seq))
 

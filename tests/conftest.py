@@ -11,9 +11,10 @@ import pytest
 
 from slowlight.store.base import NodeStore
 from slowlight.store.memory import MemoryStore
+from slowlight.store.sqlite import SqliteStore
 from tests.stores import OpenStore
 
-STORES: Final = ["memory"]
+STORES: Final = ["memory", "sqlite"]
 
 
 @pytest.fixture(params=STORES)
@@ -24,7 +25,11 @@ def open_store(
     with ExitStack() as opened:
 
         def open_one() -> NodeStore:
-            store = MemoryStore(os.urandom(8))
+            store: NodeStore = (
+                MemoryStore(os.urandom(8))
+                if request.param == "memory"
+                else SqliteStore(tmp_path_factory.mktemp("store") / "slowlight.db")
+            )
             opened.enter_context(closing(store))
             return store
 

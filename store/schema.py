@@ -1,0 +1,290 @@
+"""The tables of a SQLite store, and how an older database becomes a current one.
+
+Migrations are named, ordered and never changed once released; each runs in one transaction
+together with the note that it ran. `sqlite_utils` applies them and is imported only when one
+is due. Why the tables look like this: docs/decisions.md.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .base import StoreError
+from .words import TOKENIZER
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+APPLICATION_ID: Final = 0x536C_6F77
+"""``Slow`` in ASCII: tells a Slowlight database from any other SQLite file."""
+
+_MIGRATION_SET: Final = "slowlight"
+
+_LOGS: Final = (
+    """
+    CREATE TABLE store (
+        nonce BLOB NOT NULL,
+        indexed INTEGER NOT NULL  -- n of the last entry that the search index has read
+    ) STRICT
+    """,
+    """
+    CREATE TABLE identity (
+        n INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        inception BLOB NOT NULL,
+        petname TEXT UNIQUE,
+        name TEXT NOT NULL DEFAULT '',  -- in its newest profile
+        profile BLOB  -- id of the entry with that profile
+    ) STRICT
+    """,
+    "CREATE INDEX identity_name ON identity (name) WHERE name != ''",
+    """
+    CREATE TABLE record (
+        identity INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        kind INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        signature BLOB NOT NULL,
+        PRIMARY KEY (identity, hash)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE device (
+        n INTEGER PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        identity INTEGER NOT NULL,
+        box_public BLOB NOT NULL,
+        label TEXT NOT NULL,
+        place TEXT NOT NULL,
+        own INTEGER NOT NULL DEFAULT 0  -- 1: writes here
+    ) STRICT
+    """,
+    "CREATE INDEX device_identity ON device (identity)",
+    """
+    CREATE TABLE log (
+        n INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        device INTEGER NOT NULL,
+        channel INTEGER NOT NULL,
+        seq INTEGER NOT NULL,  -- the newest entry held: sequence number, id, Lamport value
+        head BLOB NOT NULL,
+        lamport INTEGER NOT NULL,
+        changed INTEGER NOT NULL  -- change counter when the newest entry changed last
+    ) STRICT
+    """,
+    "CREATE INDEX log_device ON log (device)",
+    "CREATE INDEX log_changed ON log (changed)",
+    """
+    CREATE TABLE held (
+        log INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        prev BLOB NOT NULL,
+        signature BLOB NOT NULL,
+        PRIMARY KEY (log, first)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX held_above_hole ON held (log) WHERE first > 0",
+    """
+    CREATE TABLE source (
+        n INTEGER PRIMARY KEY,
+        via TEXT NOT NULL UNIQUE
+    ) STRICT
+    """,
+    """
+    CREATE TABLE arrival (
+        n INTEGER PRIMARY KEY,  -- of the first entry that arrived then
+        received_ms INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        posts INTEGER NOT NULL  -- how many of the entries are posts
+    ) STRICT
+    """,
+    """
+    CREATE TABLE entry (
+        n INTEGER PRIMARY KEY,  -- order of arrival, with its payload
+        log INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        t_ms INTEGER,  -- NULL: equal to order_ms
+        lamport INTEGER NOT NULL,
+        order_ms INTEGER,  -- place in the timeline; NULL: not a post
+        parent BLOB,  -- first 5 bytes of the id that a post answers
+        root BLOB,  -- first 5 bytes of the id that began its thread
+        rest BLOB,  -- what is seldom there (sqlite_rows.Rest); NULL: nothing
+        signature BLOB,  -- where it is kept for good
+        payload BLOB  -- NULL: a stub
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX entry_place ON entry (log, seq)",
+    "CREATE INDEX entry_id ON entry (substr(id, 1, 5))",
+    "CREATE INDEX post_order ON entry (order_ms) WHERE order_ms IS NOT NULL",
+    "CREATE INDEX post_parent ON entry (parent) WHERE parent IS NOT NULL",
+    "CREATE INDEX post_root ON entry (root) WHERE root IS NOT NULL",
+    """
+    CREATE VIEW held_entry AS  -- everything about an entry
+    SELECT e.n, e.order_ms, e.seq, e.id, coalesce(e.t_ms, e.order_ms) AS t_ms, e.lamport,
+        e.rest, e.payload, d.key AS device, l.channel, i.id AS identity,
+        CASE WHEN h.first = e.seq THEN h.prev ELSE below.id END AS prev,
+        CASE WHEN h.last = e.seq THEN h.signature ELSE e.signature END AS signature,
+        a.received_ms, s.via, e.log, d.own
+    FROM entry AS e
+    JOIN log AS l ON l.n = e.log
+    JOIN device AS d ON d.n = l.device
+    JOIN identity AS i ON i.n = d.identity
+    JOIN held AS h ON h.log = e.log
+        AND h.first = (SELECT max(first) FROM held WHERE log = e.log AND first <= e.seq)
+    JOIN arrival AS a ON a.n = (SELECT max(n) FROM arrival WHERE n <= e.n)
+    JOIN source AS s ON s.n = a.source
+    LEFT JOIN entry AS below ON below.log = e.log AND below.seq = e.seq - 1
+    """,
+    f"""
+    CREATE VIRTUAL TABLE search USING fts5 (
+        text, content = '', detail = none, columnsize = 0, tokenize = '{TOKENIZER}'
+    )
+    """,
+)
+
+_GRAPH: Final = (
+    """
+    CREATE TABLE follow (
+        identity INTEGER NOT NULL,
+        followed BLOB NOT NULL,
+        entry BLOB NOT NULL,  -- id of the newest word about it
+        channels TEXT NOT NULL,  -- JSON
+        depth INTEGER NOT NULL,
+        amount INTEGER NOT NULL,
+        PRIMARY KEY (identity, followed)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE withdrawn (
+        identity INTEGER NOT NULL,
+        entry BLOB NOT NULL,
+        PRIMARY KEY (identity, entry)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+_NODE: Final = (
+    """
+    CREATE TABLE peer (
+        device BLOB PRIMARY KEY,
+        identity BLOB NOT NULL,
+        box_public BLOB NOT NULL,
+        addresses TEXT NOT NULL,  -- JSON
+        name TEXT NOT NULL,
+        last_contact_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE peer_memory (
+        n INTEGER PRIMARY KEY,  -- order of the last meetings
+        device BLOB NOT NULL UNIQUE,
+        nonce BLOB NOT NULL,
+        counter INTEGER NOT NULL,
+        roster BLOB NOT NULL,
+        acked INTEGER NOT NULL,
+        satisfied BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE roster (
+        hash BLOB PRIMARY KEY,
+        entries BLOB NOT NULL  -- its rows, as they are hashed
+    ) STRICT
+    """,
+    """
+    CREATE TABLE invite (
+        token_hash BLOB PRIMARY KEY,
+        expires_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE client_key (
+        n INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        entry BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE shown (
+        log INTEGER PRIMARY KEY,
+        seq INTEGER NOT NULL
+    ) STRICT
+    """,
+)
+
+
+class Migration(NamedTuple):
+    """One step from an older database to a newer one."""
+
+    name: str
+    apply: Callable[[sqlite3.Connection], None]
+
+
+def _first_tables(connection: sqlite3.Connection) -> None:
+    for statement in (*_LOGS, *_GRAPH, *_NODE):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+MIGRATIONS: Final = (Migration("first_tables", _first_tables),)
+"""In order; the names of those that ran are kept in the database."""
+
+
+def pending_migrations(connection: sqlite3.Connection) -> Sequence[Migration]:
+    """Return the migrations that a database still needs; all of them if it is empty.
+
+    Raises:
+        StoreError: the database is not Slowlight's, or a newer Slowlight wrote it.
+        sqlite3.DatabaseError: it is no database.
+    """
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if application_id != APPLICATION_ID and not tables <= _TABLES_BEFORE_THE_FIRST:
+        raise StoreError("this is a database of another program; choose another home")
+    applied: list[str] = []
+    if "_sqlite_migrations" in tables:
+        found = connection.execute(
+            "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY id",
+            [_MIGRATION_SET],
+        )
+        applied = [name for (name,) in found]
+    if applied != [migration.name for migration in MIGRATIONS[: len(applied)]]:
+        raise StoreError(
+            "a newer version of Slowlight wrote this database; install that version, "
+            "or choose another home"
+        )
+    return MIGRATIONS[len(applied) :]
+
+
+_TABLES_BEFORE_THE_FIRST: Final = {
+    "_sqlite_migrations",
+    "idx__sqlite_migrations_migration_set_name",
+}
+"""What a database holds whose making was interrupted before its first migration."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply the migrations that are due; one that is interrupted runs again next time."""
+    import sqlite_utils
+
+    migrations = sqlite_utils.Migrations(_MIGRATION_SET)
+    for migration in MIGRATIONS:
+        migrations(name=migration.name)(_on_connection(migration))
+    migrations.apply(sqlite_utils.Database(connection, recursive_triggers=False))
+
+
+def _on_connection(migration: Migration) -> Callable[[sqlite_utils.Database], None]:
+    def apply(database: sqlite_utils.Database) -> None:
+        migration.apply(database.conn)
+
+    return apply

@@ -1,0 +1,97 @@
+"""The store of a node: one SQLite database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..protocol.entry import Entry
+from ..protocol.frames import NONCE_BYTES
+from ..protocol.ident import VerifiedIdent
+from ..protocol.run import Run
+from .base import MAX_CLIENT_KEYS, Ingested, LogKey, Totals
+from .sqlite_database import Database
+from .sqlite_intake import OWN, Intake
+from .sqlite_logs import SqliteLogs
+from .sqlite_peers import SqlitePeers
+from .sqlite_people import SqlitePeople
+from .sqlite_timeline import SqliteTimeline
+
+
+class SqliteStore(SqliteLogs, SqliteTimeline, SqlitePeople, SqlitePeers):
+    """Everything that a node remembers. Keeps `NodeStore`, which describes the methods."""
+
+    def __init__(
+        self, path: Path, *, make_nonce: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        """Open the database at ``path``, or make it.
+
+        Args:
+            path: its directory must exist; the write-ahead log stands beside it.
+            make_nonce: returns so many random bytes, for the nonce of a new store.
+
+        Raises:
+            StoreError: it cannot be opened, or belongs to another program or a newer version.
+        """
+        super().__init__(Database(path))
+        with self._database.writing():
+            self._database.write(
+                "INSERT INTO store (nonce, indexed) SELECT ?, 0 WHERE NOT EXISTS"
+                " (SELECT 1 FROM store)",
+                (make_nonce(NONCE_BYTES),),
+            )
+
+    def ingest(
+        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
+    ) -> list[Ingested]:
+        with self._database.writing():
+            intake = Intake(self._database, received_ms=received_ms, via=via)
+            answers = [intake.take(item) for item in batch]
+            intake.finish()
+        return answers
+
+    def append(
+        self,
+        key: LogKey,
+        entries: Sequence[tuple[Entry, bytes]],
+        *,
+        received_ms: int,
+        client_key: str = "",
+    ) -> None:
+        with self._database.writing():
+            intake = Intake(self._database, received_ms=received_ms, via=OWN)
+            if self.entry_of_client_key(client_key) is not None:
+                raise ValueError(f"client key {client_key!r} was used before")
+            intake.append(key, entries)
+            intake.finish()
+            if client_key and entries:
+                self._keep_client_key(client_key, entries[0][0].id)
+
+    def entry_of_client_key(self, client_key: str) -> bytes | None:
+        found = self._database.row("SELECT entry FROM client_key WHERE name = ?", (client_key,))
+        return found[0] if found else None
+
+    def _keep_client_key(self, client_key: str, entry_id: bytes) -> None:
+        n = self._database.insert(
+            "INSERT INTO client_key (name, entry) VALUES (?, ?)", (client_key, entry_id)
+        )
+        self._database.write("DELETE FROM client_key WHERE n <= ?", (n - MAX_CLIENT_KEYS,))
+
+    def totals(self) -> Totals:
+        identities, logs, entries, posts = self._database.row(
+            "SELECT (SELECT count(*) FROM identity), (SELECT count(*) FROM log),"
+            " (SELECT coalesce(sum(last - first + 1), 0) FROM held),"
+            " (SELECT coalesce(sum(posts), 0) FROM arrival)"
+        )
+        return Totals(
+            identities=identities,
+            logs=logs,
+            entries=entries,
+            posts=posts,
+            file_bytes=self._database.file_bytes(),
+            search_behind=self.search_behind(),
+        )
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,149 @@
+"""One SQLite database: its connection, its settings, its transactions.
+
+A database has one connection and is used from one thread; SQLite 3.7.0 to 3.51.2 can corrupt
+a write-ahead log that two connections write or checkpoint.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from .base import StoreError
+from .schema import migrate, pending_migrations
+
+PAGE_BYTES: Final = 8192
+_CACHE_KIB: Final = 16_384
+_CHECKPOINT_BYTES: Final = 16 << 20
+"""The write-ahead log is copied into the database when it has grown by this."""
+_BUSY_S: Final = 2.0
+"""How long to wait for another program that has the database open."""
+_CACHED_STATEMENTS: Final = 256
+"""More than there are different ones."""
+
+Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
+
+
+class Database:
+    """A current Slowlight database, open."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a database, or make one, and bring it up to date.
+
+        Raises:
+            StoreError: it cannot be opened, or belongs to another program or a newer version.
+        """
+        self.path: Final = path
+        try:
+            self._connection = sqlite3.connect(
+                path,
+                timeout=_BUSY_S,
+                isolation_level=None,
+                cached_statements=_CACHED_STATEMENTS,
+            )
+        except sqlite3.Error as error:
+            raise _explained(path, error) from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise _explained(path, error) from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        pending = pending_migrations(self._connection)
+        execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts where the file is still empty
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")
+        execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // PAGE_BYTES}")
+        execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_BYTES}")
+        execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        execute("PRAGMA temp_store = MEMORY")
+        if pending:
+            migrate(self._connection)
+
+    def rows(self, statement: str, arguments: Arguments = ()) -> list[Any]:
+        """Return all rows of a query."""
+        try:
+            return self._connection.execute(statement, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+
+    def row(self, statement: str, arguments: Arguments = ()) -> Any:
+        """Return the first row of a query, or None."""
+        try:
+            return self._connection.execute(statement, arguments).fetchone()
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+
+    def each(self, statement: str, arguments: Arguments = ()) -> Iterator[Any]:
+        """Yield the rows of a query as they are asked for; nothing may be written meanwhile."""
+        try:
+            yield from self._connection.execute(statement, arguments)
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+
+    def write(self, statement: str, arguments: Arguments = ()) -> int:
+        """Change rows inside `writing`; return how many."""
+        return self._connection.execute(statement, arguments).rowcount
+
+    def insert(self, statement: str, arguments: Arguments = ()) -> int:
+        """Insert one row inside `writing`; return its number."""
+        return self._connection.execute(statement, arguments).lastrowid or 0
+
+    def write_many(self, statement: str, rows: Iterable[Arguments]) -> None:
+        """Run one change inside `writing` for each row of arguments."""
+        self._connection.executemany(statement, rows)
+
+    @contextmanager
+    def writing(self) -> Generator[None]:
+        """One transaction: committed to the disk when the block ends, undone if it raises."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+
+    def file_bytes(self) -> int:
+        """Return the size on disk, write-ahead log included."""
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def close(self) -> None:
+        """Close the connection; the last one takes the write-ahead log away."""
+        self._connection.close()
+
+
+class SqlitePart:
+    """A group of tables of one database, and what is asked of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
+def _explained(path: Path, error: sqlite3.Error) -> StoreError:
+    """Say what is wrong with a database and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    advice = {
+        sqlite3.SQLITE_FULL: "the disk is full; make room and try again, nothing was lost",
+        sqlite3.SQLITE_READONLY: "it may not be written; check its permissions and its disk",
+        sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its directory exists",
+        sqlite3.SQLITE_BUSY: "another program has it open; close that and try again",
+        sqlite3.SQLITE_NOTADB: "this is no database; choose another home",
+        sqlite3.SQLITE_CORRUPT: "it is damaged; restore a copy, or begin a new home: "
+        "what others hold comes back from them",
+        sqlite3.SQLITE_IOERR: "its disk does not answer as it should; check it",
+    }.get(code, "this is a mistake of Slowlight; please report it")
+    return StoreError(f"{path}: {error}: {advice}")

@@ -1,0 +1,372 @@
+"""One batch on its way into the tables: every write that new entries cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from ..protocol.entry import (
+    CHANNEL_IDENTITY,
+    EMPTY_LOG,
+    Entry,
+    LogHead,
+    log_id,
+)
+from ..protocol.hashing import ZERO_HASH
+from ..protocol.ident import CertifiedDevice, VerifiedIdent
+from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
+from ..protocol.run import Run
+from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, LogKey, Outcome
+from .ingest import (
+    Proven,
+    RefusedError,
+    filled_stub,
+    is_duplicate,
+    keeps_signature,
+    prove,
+    require_continuing,
+)
+from .intervals import Held, merged, missing
+from .sqlite_database import Database
+from .sqlite_people import learn
+from .sqlite_rows import (
+    INSERT_ENTRY,
+    entry_of,
+    is_post,
+    received_ms,
+    row_of,
+)
+from .sqlite_timeline import move_answers
+
+OWN: Final = "own"
+"""How own entries came."""
+
+
+class _Log(NamedTuple):
+    """A log that is written to."""
+
+    n: int | None
+    """None: nothing of it is held yet."""
+    key: LogKey
+    device: int
+    identity: int
+    head: LogHead
+
+
+class Intake:
+    """Writes one batch inside one transaction; `finish` ends it."""
+
+    def __init__(self, database: Database, *, received_ms: int, via: str) -> None:
+        self._database = database
+        self._received_ms = received_ms
+        self._via = via
+        newest, changed = database.row("SELECT (SELECT max(n) FROM entry), max(changed) FROM log")
+        self._first_n = self._next_n = (newest or 0) + 1
+        self._changed = (changed or 0) + 1
+        self._posts = 0
+
+    def take(self, item: Run | VerifiedIdent) -> Ingested:
+        """Prove and write one item; one that is refused changes nothing."""
+        try:
+            return self._take_run(item) if isinstance(item, Run) else self._take_ident(item)
+        except RefusedError as refused:
+            return refused.answer
+
+    def append(self, key: LogKey, signed: Sequence[tuple[Entry, bytes]]) -> None:
+        """Write own entries with their signatures, all of which are kept.
+
+        Raises:
+            ValueError: they do not continue the head of their log, or its device is unknown.
+        """
+        log = self._log(key)
+        if log is None:
+            raise ValueError("an entry of a device that no identity certified here")
+        require_continuing(key, log.head, signed)
+        if not signed:
+            return
+        proven = Proven([entry for entry, _ in signed], signed[-1][1])
+        touched = [] if log.n is None else self._touched(log.n, proven.entries)
+        signatures = {entry.seq: signature for entry, signature in signed}
+        self._keep(log, log.head.id, proven, touched, signatures)
+        self._database.write("UPDATE device SET own = 1 WHERE n = ? AND NOT own", (log.device,))
+
+    def finish(self) -> None:
+        """Write what concerns the batch as a whole."""
+        if self._next_n == self._first_n:
+            return
+        database = self._database
+        database.write("INSERT OR IGNORE INTO source (via) VALUES (?)", (self._via,))
+        database.write(
+            "INSERT INTO arrival SELECT ?, ?, n, ? FROM source WHERE via = ?",
+            (self._first_n, self._received_ms, self._posts, self._via),
+        )
+        if self._posts:
+            move_answers(database, self._first_n)
+
+    # Logs
+
+    def _log(self, key: LogKey) -> _Log | None:
+        """Find a log, or the device of one that is not held yet."""
+        found = self._database.row(
+            "SELECT l.n, l.device, d.identity, l.seq, l.head, l.lamport"
+            " FROM log AS l JOIN device AS d ON d.n = l.device WHERE l.id = ?",
+            (log_id(*key),),
+        )
+        if found:
+            return _Log(found[0], key, found[1], found[2], LogHead(*found[3:]))
+        device = self._database.row("SELECT n, identity FROM device WHERE key = ?", (key.device,))
+        if device is None:
+            return None
+        return _Log(None, key, device[0], device[1], EMPTY_LOG)
+
+    def _touched(self, log: int, entries: Run | Sequence[Entry]) -> list[Held]:
+        """Return the held intervals that overlap or adjoin a run or entries."""
+        if isinstance(entries, Run):
+            first, last = entries.first, entries.last
+        else:
+            first, last = entries[0].seq, entries[-1].seq
+        touched: list[Held] = []
+        for row in self._database.each(
+            "SELECT first, last, prev, signature FROM held"
+            " WHERE log = ? AND first <= ? ORDER BY first DESC",
+            (log, last + 1),
+        ):
+            held = Held(*row)
+            if held.last < first - 1:
+                break
+            touched.append(held)
+        return touched
+
+    def _id_at(self, log: int | None) -> Callable[[int], bytes]:
+        def id_at(seq: int) -> bytes:
+            (entry_id,) = self._database.row(
+                "SELECT id FROM entry WHERE log = ? AND seq = ?", (log, seq)
+            )
+            return bytes(entry_id)
+
+        return id_at
+
+    # Runs
+
+    def _take_run(self, run: Run) -> Ingested:
+        log = self._log(LogKey(run.device, run.channel))
+        if log is None:
+            raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
+        touched = [] if log.n is None else self._touched(log.n, run)
+        id_at = self._id_at(log.n)
+        if touched and is_duplicate(run, touched, id_at) and not self._has_stubs(log, run):
+            return Ingested(Outcome.DUPLICATE, 0, 0, "")
+        proven = prove(run, touched, id_at)
+        kept = run.signature if proven.signature and keeps_signature(run.last) else None
+        signatures = {run.last: kept} if kept else {}
+        return self._keep(log, run.prev, proven, touched, signatures)
+
+    def _has_stubs(self, log: _Log, run: Run) -> bool:
+        found = self._database.row(
+            "SELECT 1 FROM entry WHERE log = ? AND seq BETWEEN ? AND ? AND payload IS NULL LIMIT 1",
+            (log.n, run.first, run.last),
+        )
+        return found is not None
+
+    def _keep(
+        self,
+        log: _Log,
+        prev: bytes,
+        proven: Proven,
+        touched: Sequence[Held],
+        signatures: Mapping[int, bytes],
+    ) -> Ingested:
+        """Write what is new of proven entries.
+
+        Args:
+            prev: id of the entry before the first.
+            touched: the held intervals that they overlap or adjoin.
+            signatures: those to be kept for good, by sequence number.
+        """
+        entries, newest = proven.entries, proven.entries[-1]
+        n = self._new_log(log, newest) if log.n is None else log.n
+        filled: list[Entry] = []
+        if any(each.last >= entries[0].seq and each.first <= newest.seq for each in touched):
+            filled, kept = self._take_stubs(n, entries)
+            signatures = {**signatures, **kept}
+            gaps = list(missing(entries[0].seq, newest.seq, touched))
+            entries = [e for e in entries if any(gap.first <= e.seq <= gap.last for gap in gaps)]
+        written = sorted((*entries, *filled)) if filled else entries
+        if not written:
+            return Ingested(Outcome.DUPLICATE, 0, 0, "")
+        self._insert(n, log.key.channel, written, signatures)
+        if entries:
+            piece = Held(proven.entries[0].seq, newest.seq, prev, proven.signature)
+            self._join(n, piece, touched)
+            if log.n is not None and newest.seq > log.head.seq:
+                self._database.write(
+                    "UPDATE log SET seq = ?, head = ?, lamport = ?, changed = ? WHERE n = ?",
+                    (newest.seq, newest.id, newest.lamport, self._changed, n),
+                )
+        if log.key.channel == CHANNEL_IDENTITY:
+            for entry in written:
+                learn(self._database, log.identity, entry)
+        payloads = sum(entry.payload is not None for entry in written)
+        return Ingested(Outcome.STORED, len(entries), payloads, "")
+
+    def _new_log(self, log: _Log, newest: Entry) -> int:
+        (logs,) = self._database.row("SELECT count(*) FROM log WHERE device = ?", (log.device,))
+        if logs >= MAX_LOGS_PER_DEVICE:
+            raise RefusedError(
+                Outcome.OVER_LIMIT, f"a device has at most {MAX_LOGS_PER_DEVICE} logs"
+            )
+        return self._database.insert(
+            "INSERT INTO log (id, device, channel, seq, head, lamport, changed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                log_id(*log.key),
+                log.device,
+                log.key.channel,
+                newest.seq,
+                newest.id,
+                newest.lamport,
+                self._changed,
+            ),
+        )
+
+    def _take_stubs(
+        self, log: int, entries: Sequence[Entry]
+    ) -> tuple[list[Entry], dict[int, bytes]]:
+        """Take held stubs out of the table for which entries bring the payload.
+
+        Returns:
+            Those entries, to be written anew, and the signatures kept with the stubs.
+        """
+        first, filled, signatures = entries[0].seq, list[Entry](), dict[int, bytes]()
+        stubs = self._database.rows(
+            "SELECT n, signature, seq, id, t_ms, lamport, rest, payload FROM entry"
+            " WHERE log = ? AND seq BETWEEN ? AND ? AND payload IS NULL",
+            (log, first, entries[-1].seq),
+        )
+        for n, signature, *row in stubs:
+            stub = entry_of(row)
+            entry = entries[stub.seq - first]
+            if entry.payload is None:
+                continue
+            came_ms = received_ms(self._database, n) if n < self._first_n else self._received_ms
+            filled.append(filled_stub(stub, self._received_ms - came_ms, entry))
+            if signature is not None:
+                signatures[stub.seq] = signature
+            self._database.write("DELETE FROM entry WHERE n = ?", (n,))
+        return filled, signatures
+
+    def _insert(
+        self, log: int, channel: int, entries: Sequence[Entry], signatures: Mapping[int, bytes]
+    ) -> None:
+        rows = [
+            row_of(entry, n, log, channel, self._received_ms, signatures.get(entry.seq))
+            for n, entry in enumerate(entries, self._next_n)
+        ]
+        self._database.write_many(INSERT_ENTRY, rows)
+        self._next_n += len(rows)
+        self._posts += sum(is_post(row) for row in rows)
+
+    def _join(self, log: int, piece: Held, touched: Sequence[Held]) -> None:
+        whole = merged(piece, touched)
+        for each in touched:
+            if each.first != whole.first:
+                self._database.write(
+                    "DELETE FROM held WHERE log = ? AND first = ?", (log, each.first)
+                )
+        self._database.write(
+            "INSERT INTO held VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET last = excluded.last, signature = excluded.signature",
+            (log, *whole),
+        )
+
+    # Identities
+
+    def _take_ident(self, ident: VerifiedIdent) -> Ingested:
+        found = self._database.row("SELECT n FROM identity WHERE id = ?", (ident.identity,))
+        identity: int | None = found and found[0]
+        refused: list[RefusedError] = []
+        added = 0
+        for certified in ident.devices:
+            try:
+                if self._is_new_device(ident.identity, identity, certified):
+                    identity = identity or self._new_identity(ident)
+                    self._add_device(identity, certified)
+                    added += 1
+            except RefusedError as error:
+                refused.append(error)
+        records = identity is not None and self._add_records(identity, ident)
+        if added or records:
+            return Ingested(Outcome.STORED, added, added, "")
+        if refused:
+            raise refused[0]
+        return Ingested(Outcome.DUPLICATE, 0, 0, "")
+
+    def _is_new_device(
+        self, identity_id: bytes, identity: int | None, certified: CertifiedDevice
+    ) -> bool:
+        """Say whether a device has to be added.
+
+        Raises:
+            RefusedError: it belongs to another identity, or there are too many.
+        """
+        device = certified.certificate.device
+        known = self._database.row(
+            "SELECT i.id, e.id FROM device AS d JOIN identity AS i ON i.n = d.identity"
+            " JOIN log AS l ON l.id = ? JOIN entry AS e ON e.log = l.n AND e.seq = 0"
+            " WHERE d.key = ?",
+            (log_id(device, CHANNEL_IDENTITY), device),
+        )
+        if known is not None:
+            if known != (identity_id, certified.first_entry.id):
+                raise RefusedError(Outcome.CONFLICT, "a device signed two different certificates")
+            return False
+        if identity is not None:
+            (devices,) = self._database.row(
+                "SELECT count(*) FROM device WHERE identity = ?", (identity,)
+            )
+            if devices >= MAX_DEVICES:
+                raise RefusedError(
+                    Outcome.OVER_LIMIT, f"an identity has at most {MAX_DEVICES} devices"
+                )
+        return True
+
+    def _new_identity(self, ident: VerifiedIdent) -> int:
+        return self._database.insert(
+            "INSERT INTO identity (id, inception) VALUES (?, ?)",
+            (ident.identity, ident.inception.encode()),
+        )
+
+    def _add_device(self, identity: int, certified: CertifiedDevice) -> None:
+        certificate = certified.certificate
+        device = self._database.insert(
+            "INSERT INTO device (key, identity, box_public, label, place) VALUES (?, ?, ?, ?, ?)",
+            (
+                certificate.device,
+                identity,
+                certificate.box_public,
+                certificate.label,
+                certificate.place,
+            ),
+        )
+        key = LogKey(certificate.device, CHANNEL_IDENTITY)
+        log = _Log(None, key, device, identity, EMPTY_LOG)
+        signature = certified.run.signature
+        if signature is None:
+            raise ValueError("a verified entry 0 without its signature")
+        proven = Proven([certified.first_entry], signature)
+        self._keep(log, ZERO_HASH, proven, [], {0: signature})
+
+    def _add_records(self, identity: int, ident: VerifiedIdent) -> bool:
+        """Keep the signed records that are new and fit; return whether there was one."""
+        (used,) = self._database.row(
+            "SELECT coalesce(sum(length(body)), 0) FROM record WHERE identity = ?", (identity,)
+        )
+        left, added = MAX_RECORD_BYTES_OF_IDENTITY - used, False
+        for kind, record in ident.records:
+            if len(record.body) <= left and self._database.write(
+                "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?)",
+                (identity, record.hash, int(kind), record.body, record.signature),
+            ):
+                left -= len(record.body)
+                added = True
+        return added

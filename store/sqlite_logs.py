@@ -1,0 +1,204 @@
+"""Logs in a SQLite database: where they stand, and what of them goes to peers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from ..protocol.entry import CHANNEL_IDENTITY, EMPTY_LOG, Entry, LogHead, log_id
+from ..protocol.frames import LogState, WantRange
+from ..protocol.ident import Ident, RecordKind
+from ..protocol.identity import SignedRecord, decode_inception
+from ..protocol.roster import Roster
+from ..protocol.run import BLOCK, Run
+from .base import Interval, LogKey
+from .intervals import Held
+from .serving import as_sent, longest_run
+from .sqlite_database import SqlitePart
+from .sqlite_rows import entry_of, received_ms
+
+_SELECT_STATE: Final = """
+    SELECT l.id, l.seq, l.head, l.channel, i.id
+    FROM log AS l
+    JOIN device AS d ON d.n = l.device
+    JOIN identity AS i ON i.n = d.identity
+"""
+
+
+class _End(NamedTuple):
+    """Where a run for a peer ends, and how it proves itself."""
+
+    asked: int
+    """The highest entry that was asked for and is held."""
+    seq: int
+    """The last entry of the run; those above ``asked`` travel as stubs."""
+    signature: bytes | None
+
+
+class SqliteLogs(SqlitePart):
+    """Logs of known devices, with gaps or without. `LogStore` describes the methods."""
+
+    @property
+    def nonce(self) -> bytes:
+        (nonce,) = self._database.row("SELECT nonce FROM store")
+        return bytes(nonce)
+
+    @property
+    def change_counter(self) -> int:
+        (counter,) = self._database.row("SELECT max(changed) FROM log")
+        return counter or 0
+
+    def identity_of(self, device: bytes) -> bytes | None:
+        found = self._database.row(
+            "SELECT i.id FROM device AS d JOIN identity AS i ON i.n = d.identity WHERE d.key = ?",
+            (device,),
+        )
+        return found[0] if found else None
+
+    def ident(self, identity: bytes) -> Ident | None:
+        found = self._database.row("SELECT n, inception FROM identity WHERE id = ?", (identity,))
+        if found is None:
+            return None
+        n, inception = found
+        devices = self._database.rows("SELECT key FROM device WHERE identity = ? ORDER BY n", (n,))
+        records = self._database.rows(
+            "SELECT kind, body, signature FROM record WHERE identity = ?", (n,)
+        )
+        first_entries = (self._first_entry(device) for (device,) in devices)
+        return Ident(
+            decode_inception(inception),
+            tuple((RecordKind(kind), SignedRecord(*record)) for kind, *record in records),
+            tuple(run for run in first_entries if run is not None),
+        )
+
+    def _first_entry(self, device: bytes) -> Run | None:
+        return self.read_run(
+            LogKey(device, CHANNEL_IDENTITY), 0, 0, end_known=False, max_bytes=0, now_ms=0
+        )
+
+    def log_key(self, log: bytes) -> LogKey | None:
+        found = self._database.row(
+            "SELECT d.key, l.channel FROM log AS l JOIN device AS d ON d.n = l.device"
+            " WHERE l.id = ?",
+            (log,),
+        )
+        return LogKey(*found) if found else None
+
+    def head(self, key: LogKey) -> LogHead:
+        found = self._database.row(
+            "SELECT seq, head, lamport FROM log WHERE id = ?", (log_id(*key),)
+        )
+        return LogHead(*found) if found else EMPTY_LOG
+
+    def held(self, key: LogKey) -> list[Interval]:
+        rows = self._database.rows(
+            "SELECT first, last FROM held WHERE log = (SELECT n FROM log WHERE id = ?)"
+            " ORDER BY first",
+            (log_id(*key),),
+        )
+        return [Interval(*row) for row in rows]
+
+    def states(self, roster: Roster, *, since: int = 0) -> Iterator[LogState]:
+        if since:
+            rows: Iterable[Any] = self._database.rows(
+                _SELECT_STATE + "WHERE l.changed > ?", (since,)
+            )
+        else:
+            rows = itertools.chain.from_iterable(
+                self._database.rows(_SELECT_STATE + "WHERE i.id = ?", (identity,))
+                for identity in roster.identities
+            )
+        for log, seq, head, channel, identity in rows:
+            if roster.wants(identity, channel):
+                yield LogState(log, seq, head)
+
+    def holes(self, roster: Roster) -> Iterator[WantRange]:
+        rows = self._database.rows(
+            """
+            SELECT l.id, l.channel, i.id, h.first, h.prev,
+                (SELECT max(last) FROM held WHERE log = h.log AND first < h.first)
+            FROM held AS h
+            JOIN log AS l ON l.n = h.log
+            JOIN device AS d ON d.n = l.device
+            JOIN identity AS i ON i.n = d.identity
+            WHERE h.first > 0
+            """
+        )
+        for log, channel, identity, first, prev, below in rows:
+            if roster.wants(identity, channel):
+                yield WantRange(log, 0 if below is None else below + 1, first - 1, prev)
+
+    def written_ms(self, key: LogKey, seq: int) -> int:
+        found = self._database.row(
+            "SELECT coalesce(t_ms, order_ms) FROM entry"
+            " WHERE log = (SELECT n FROM log WHERE id = ?) AND seq <= ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (log_id(*key), seq),
+        )
+        return found[0] if found else 0
+
+    def read_run(
+        self, key: LogKey, first: int, last: int, *, end_known: bool, max_bytes: int, now_ms: int
+    ) -> Run | None:
+        found = self._database.row(
+            """
+            SELECT h.log, h.first, h.last, h.prev, h.signature
+            FROM log AS l JOIN held AS h ON h.log = l.n
+            WHERE l.id = ? AND h.first <= ? ORDER BY h.first DESC LIMIT 1
+            """,
+            (log_id(*key), last),
+        )
+        if found is None or found[2] < first:
+            return None
+        log, interval = found[0], Held(*found[1:])
+        end = self._run_end(log, interval, last, end_known=end_known)
+        lowest = max(first, interval.first, end.seq // BLOCK * BLOCK)
+
+        def prev_of(seq: int) -> bytes:
+            return interval.prev if seq == interval.first else self._id_at(log, seq - 1)
+
+        return longest_run(
+            key,
+            self._entries_down(log, lowest, end, now_ms),
+            needed=end.seq - end.asked + 1,
+            signature=end.signature,
+            max_bytes=max_bytes,
+            prev_of=prev_of,
+        )
+
+    def _run_end(self, log: int, interval: Held, last: int, *, end_known: bool) -> _End:
+        asked = min(last, interval.last)
+        if end_known and asked == last and asked % BLOCK != BLOCK - 1:
+            return _End(asked, asked, None)
+        if asked == interval.last:
+            return _End(asked, asked, interval.signature)
+        block_end = asked // BLOCK * BLOCK + BLOCK - 1
+        kept = self._database.row(
+            "SELECT seq, signature FROM entry WHERE log = ? AND seq BETWEEN ? AND ?"
+            " AND signature IS NOT NULL ORDER BY seq LIMIT 1",
+            (log, asked, min(block_end, interval.last)),
+        )
+        seq, signature = kept or (interval.last, interval.signature)
+        return _End(asked, seq, signature)
+
+    def _entries_down(self, log: int, lowest: int, end: _End, now_ms: int) -> Iterator[Entry]:
+        """Yield the entries of a run from its end downwards, as they are sent now."""
+        rows = self._database.each(
+            "SELECT n, seq, id, coalesce(t_ms, order_ms), lamport, rest, payload FROM entry"
+            " WHERE log = ? AND seq BETWEEN ? AND ? ORDER BY seq DESC",
+            (log, lowest, end.seq),
+        )
+        for row in rows:
+            entry = entry_of(row)
+            if entry.seq > end.asked:
+                entry = entry._replace(payload=None)
+            if entry.expire_ms:
+                entry = as_sent(entry, now_ms - received_ms(self._database, row[0]))
+            yield entry
+
+    def _id_at(self, log: int, seq: int) -> bytes:
+        (entry_id,) = self._database.row(
+            "SELECT id FROM entry WHERE log = ? AND seq = ?", (log, seq)
+        )
+        return bytes(entry_id)

@@ -1,0 +1,137 @@
+"""What a SQLite store remembers for its node: peers, invites, settings, what was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple
+
+import msgspec
+
+from ..protocol.encoding import pack, unpack
+from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, MAX_SEEN
+from ..protocol.roster import Roster, roster_rows, roster_value
+from .base import MAX_PEER_MEMORIES, NO_MEMORY, HeldEntry, Peer, PeerMemory
+from .sqlite_database import SqlitePart
+from .sqlite_rows import held_entry_of, prefix_of
+
+
+class SqlitePeers(SqlitePart):
+    """Peers and small things. `NodeStore` describes the methods."""
+
+    def peer_memory(self, device: bytes) -> PeerMemory:
+        found = self._database.row(
+            "SELECT nonce, counter, roster, acked, satisfied FROM peer_memory WHERE device = ?",
+            (device,),
+        )
+        return PeerMemory(*found) if found else NO_MEMORY
+
+    def remember_peer(self, device: bytes, memory: PeerMemory) -> None:
+        with self._database.writing():
+            self._database.write("DELETE FROM peer_memory WHERE device = ?", (device,))
+            self._database.write(
+                "INSERT INTO peer_memory (device, nonce, counter, roster, acked, satisfied)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (device, *astuple(memory)),
+            )
+            self._database.write(
+                "DELETE FROM peer_memory WHERE n <= ("
+                "    SELECT n FROM peer_memory ORDER BY n DESC LIMIT 1 OFFSET ?)",
+                (MAX_PEER_MEMORIES,),
+            )
+
+    def roster(self, roster_hash: bytes) -> Roster | None:
+        found = self._database.row("SELECT entries FROM roster WHERE hash = ?", (roster_hash,))
+        if found is None:
+            return None
+        (entries,) = found
+        return Roster(roster_rows(unpack(entries, max_bytes=len(entries), what="kept roster")))
+
+    def keep_roster(self, roster: Roster) -> None:
+        with self._database.writing():
+            self._database.write(
+                "DELETE FROM roster WHERE hash NOT IN (SELECT roster FROM peer_memory)"
+            )
+            self._database.write(
+                "INSERT OR IGNORE INTO roster VALUES (?, ?)",
+                (roster.hash, pack(roster_value(roster.rows))),
+            )
+
+    def note_shown(self, entry_ids: Iterable[bytes]) -> None:
+        with self._database.writing():
+            self._database.write_many(
+                "INSERT INTO shown (log, seq) SELECT e.log, e.seq"
+                " FROM entry AS e JOIN log AS l ON l.n = e.log"
+                " WHERE substr(e.id, 1, 5) = ? AND e.id = ? AND l.channel IN (?, ?)"
+                " ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
+                [
+                    (prefix_of(entry_id), entry_id, CHANNEL_IDENTITY, CHANNEL_POSTS)
+                    for entry_id in entry_ids
+                ],
+            )
+
+    def shown(self) -> list[HeldEntry]:
+        rows = self._database.rows(
+            "SELECT e.* FROM shown AS s JOIN held_entry AS e ON e.log = s.log AND e.seq = s.seq"
+            " WHERE NOT e.own ORDER BY e.lamport DESC LIMIT ?",
+            (MAX_SEEN,),
+        )
+        return [held_entry_of(row) for row in rows]
+
+    def forget_shown(self) -> None:
+        with self._database.writing():
+            self._database.write("DELETE FROM shown")
+
+    def peers(self) -> list[Peer]:
+        rows = self._database.rows(
+            "SELECT identity, device, box_public, addresses, name, last_contact_ms"
+            " FROM peer ORDER BY name, identity, device"
+        )
+        return [
+            Peer(
+                identity,
+                device,
+                box_public,
+                msgspec.json.decode(addresses, type=tuple[str, ...]),
+                name,
+                last_contact_ms,
+            )
+            for identity, device, box_public, addresses, name, last_contact_ms in rows
+        ]
+
+    def put_peer(self, peer: Peer) -> None:
+        with self._database.writing():
+            self._database.write(
+                "INSERT OR REPLACE INTO peer VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    peer.device,
+                    peer.identity,
+                    peer.box_public,
+                    msgspec.json.encode(peer.addresses).decode(),
+                    peer.name,
+                    peer.last_contact_ms,
+                ),
+            )
+
+    def remove_peer(self, device: bytes) -> bool:
+        with self._database.writing():
+            return self._database.write("DELETE FROM peer WHERE device = ?", (device,)) > 0
+
+    def add_invite(self, token_hash: bytes, expires_ms: int) -> None:
+        with self._database.writing():
+            self._database.write(
+                "INSERT OR REPLACE INTO invite VALUES (?, ?)", (token_hash, expires_ms)
+            )
+
+    def use_invite(self, token_hash: bytes, now_ms: int) -> bool:
+        with self._database.writing():
+            self._database.write("DELETE FROM invite WHERE expires_ms <= ?", (now_ms,))
+            used = self._database.write("DELETE FROM invite WHERE token_hash = ?", (token_hash,))
+            return used > 0
+
+    def setting(self, name: str) -> str:
+        found = self._database.row("SELECT value FROM setting WHERE name = ?", (name,))
+        return found[0] if found else ""
+
+    def put_setting(self, name: str, value: str) -> None:
+        with self._database.writing():
+            self._database.write("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))

@@ -1,0 +1,189 @@
+"""What a SQLite store shows of entries: timeline, threads, search, and each by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from ..protocol.entry import CHANNEL_POSTS
+from .base import HeldEntry, PageMark, SearchResult, TimelinePost
+from .derived import links_of_post, moved_answers, searchable_text
+from .sqlite_database import Database, SqlitePart
+from .sqlite_rows import held_entry_of, id_range, post_of, prefix_of
+from .words import best_matches, index_text, parse_query
+
+_TOP: Final = PageMark(2**63 - 1, 0)
+
+
+class SqliteTimeline(SqlitePart):
+    """Entries as people see them. `NodeStore` describes the methods."""
+
+    def entry(self, entry_id: bytes) -> HeldEntry | None:
+        found = self._database.row(
+            "SELECT * FROM held_entry WHERE substr(id, 1, 5) = ? AND id = ?",
+            (prefix_of(entry_id), entry_id),
+        )
+        return found and held_entry_of(found)
+
+    def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
+        lowest, highest = id_range(bits, bit_count)
+        rows = self._database.rows(
+            "SELECT * FROM held_entry WHERE substr(id, 1, 5) BETWEEN ? AND ?"
+            " AND id BETWEEN ? AND ? LIMIT ?",
+            (prefix_of(lowest), prefix_of(highest), lowest, highest, limit),
+        )
+        return [held_entry_of(row) for row in rows]
+
+    def timeline(
+        self, *, before: PageMark | None = None, limit: int = 50, identity: bytes | None = None
+    ) -> list[TimelinePost]:
+        mark = before or _TOP
+        if identity is None:
+            numbers = self._database.rows(
+                "SELECT n FROM entry WHERE (order_ms, n) < (?, ?)"
+                " ORDER BY order_ms DESC, n DESC LIMIT ?",
+                (*mark, limit),
+            )
+        else:
+            numbers = self._database.rows(
+                "SELECT n FROM entry INDEXED BY entry_place"
+                " WHERE (order_ms, n) < (?, ?) AND log IN ("
+                "    SELECT l.n FROM log AS l JOIN device AS d ON d.n = l.device"
+                "    JOIN identity AS i ON i.n = d.identity WHERE i.id = ? AND l.channel = ?)"
+                " ORDER BY order_ms DESC, n DESC LIMIT ?",
+                (*mark, identity, CHANNEL_POSTS, limit),
+            )
+        return [self._post(n) for (n,) in numbers]
+
+    def arrived(self, *, after: int, limit: int) -> list[TimelinePost]:
+        numbers = self._database.rows(
+            "SELECT n FROM entry WHERE n > ? AND order_ms IS NOT NULL ORDER BY n LIMIT ?",
+            (after, limit),
+        )
+        return [self._post(n) for (n,) in numbers]
+
+    def newest_arrival(self) -> int:
+        # The groups that arrived together tell where the newest post is to be looked for.
+        found = self._database.row(
+            "SELECT n FROM entry WHERE order_ms IS NOT NULL"
+            " AND n >= (SELECT n FROM arrival WHERE posts > 0 ORDER BY n DESC LIMIT 1)"
+            " ORDER BY n DESC LIMIT 1"
+        )
+        return found[0] if found else 0
+
+    def count_arrived(self, *, after: int) -> int:
+        (later,) = self._database.row(
+            "SELECT coalesce(sum(posts), 0) FROM arrival WHERE n > ?", (after,)
+        )
+        (same,) = self._database.row(
+            "SELECT count(*) FROM entry WHERE order_ms IS NOT NULL AND n > ?"
+            " AND n < coalesce((SELECT min(n) FROM arrival WHERE n > ?), 9223372036854775807)",
+            (after, after),
+        )
+        return int(later + same)
+
+    def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:
+        numbers = self._database.rows(
+            """
+            SELECT n FROM entry WHERE order_ms IS NOT NULL AND n IN (
+                SELECT n FROM entry WHERE substr(id, 1, 5) = :prefix
+                UNION SELECT n FROM entry WHERE root = :prefix
+                UNION SELECT n FROM entry WHERE parent = :prefix
+            ) ORDER BY order_ms, n
+            """,
+            {"prefix": prefix_of(root)},
+        )
+        named = (self._post(n) for (n,) in numbers)
+        return list(islice((post for post in named if _belongs(post, root)), limit))
+
+    def search(self, query: str, *, limit: int) -> SearchResult:
+        wanted = parse_query(query)
+        matching = self._database.each(
+            "SELECT s.rowid, e.payload FROM search AS s CROSS JOIN entry AS e ON e.n = s.rowid"
+            " WHERE search MATCH ? ORDER BY s.rowid DESC",
+            (wanted.match,),
+        )
+        texts = ((n, searchable_text(payload)) for n, payload in matching)
+        posts = tuple(self._post(n) for n in best_matches(wanted, texts, limit=limit))
+        return SearchResult(posts, self.search_behind())
+
+    def index_posts(self, limit: int) -> int:
+        posts = self._database.rows(
+            "SELECT n, payload FROM entry"
+            " WHERE n > (SELECT indexed FROM store) AND order_ms IS NOT NULL ORDER BY n LIMIT ?",
+            (limit,),
+        )
+        if posts:
+            with self._database.writing():
+                self._database.write_many(
+                    "INSERT INTO search (rowid, text) VALUES (?, ?)",
+                    [(n, index_text(searchable_text(payload))) for n, payload in posts],
+                )
+                self._database.write("UPDATE store SET indexed = ?", (posts[-1][0],))
+        return self.search_behind()
+
+    def search_behind(self) -> int:
+        """Return how many posts the search index has not read yet."""
+        (indexed,) = self._database.row("SELECT indexed FROM store")
+        return self.count_arrived(after=indexed)
+
+    def _post(self, n: int) -> TimelinePost:
+        return post_of(self._database.row("SELECT * FROM held_entry WHERE n = ?", (n,)))
+
+
+def _belongs(post: TimelinePost, root: bytes) -> bool:
+    """Look at the whole ids of a post that was found by the prefix of its thread."""
+    entry = post.held.entry
+    links = links_of_post(CHANNEL_POSTS, entry.payload)
+    return entry.id == root or (links is not None and root in links)
+
+
+def move_answers(database: Database, first_n: int) -> None:
+    """Let no post stand before what it answers, now that posts from ``first_n`` on are here."""
+    raised = {
+        answer: parent_ms + 1
+        for answer, payload, parent_id, parent_ms in _answers_before_parents(database, first_n)
+        if _answers(payload, parent_id)
+    }
+    if not raised:
+        return
+
+    def answers(n: int) -> Iterator[tuple[int, int]]:
+        for answer, order_ms, payload, parent_id in database.rows(
+            "SELECT c.n, c.order_ms, c.payload, p.id FROM entry AS p"
+            " JOIN entry AS c ON c.parent = substr(p.id, 1, 5) WHERE p.n = ?",
+            (n,),
+        ):
+            if _answers(payload, parent_id):
+                yield answer, order_ms
+
+    moved = raised | moved_answers(raised, answers)
+    database.write_many(
+        "UPDATE entry SET t_ms = coalesce(t_ms, order_ms), order_ms = ? WHERE n = ?",
+        [(order_ms, n) for n, order_ms in moved.items()],
+    )
+
+
+def _answers_before_parents(
+    database: Database, first_n: int
+) -> Iterable[tuple[int, bytes, bytes, int]]:
+    """Return answers that stand too early where they or their parents are new."""
+    return database.rows(
+        """
+        SELECT c.n, c.payload, p.id, p.order_ms
+        FROM entry AS c CROSS JOIN entry AS p ON substr(p.id, 1, 5) = c.parent
+        WHERE c.n >= :first AND c.parent IS NOT NULL AND p.order_ms >= c.order_ms
+        UNION ALL
+        SELECT c.n, c.payload, p.id, p.order_ms
+        FROM entry AS p CROSS JOIN entry AS c ON c.parent = substr(p.id, 1, 5)
+        WHERE p.n >= :first AND p.order_ms >= c.order_ms AND c.n < :first
+        """,
+        {"first": first_n},
+    )
+
+
+def _answers(payload: bytes, parent_id: bytes) -> bool:
+    """Compare whole ids: the index knows only how they begin."""
+    links = links_of_post(CHANNEL_POSTS, payload)
+    return links is not None and links.parent == parent_id
