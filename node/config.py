@@ -198,7 +198,7 @@ def _checked(key: str, value: Any, origin: Origin, source: str, *, strict: bool)
 
 
 def _unknown(what: str, typed: str, known: Mapping[str, object], source: str) -> ServiceError:
-    near = difflib.get_close_matches(typed, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(typed, known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     return ServiceError(Code.INVALID, f"{source}: there is no {what}", hint)
 

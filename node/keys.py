@@ -93,6 +93,12 @@ class KeyFiles:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             raise _no_keys(path) from None
+        except OSError as error:
+            raise ServiceError(
+                Code.UNSAFE_HOME,
+                f"{path} cannot be read: {error.strerror}",
+                "put a file of your own there, no link",
+            ) from error
         with os.fdopen(descriptor, "rb") as file:
             _require_private(path, os.fstat(descriptor).st_mode, _FILE_MODE)
             data = file.read(_FILE_BYTES + 1)
