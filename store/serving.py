@@ -7,7 +7,7 @@ from typing import Final
 
 from ..protocol.entry import USUAL_QUALITY, Entry
 from ..protocol.hashing import ZERO_HASH
-from ..protocol.run import Run, entry_columns
+from ..protocol.run import MAX_RUN_BYTES, Run, entry_columns
 from .base import LogKey
 
 _MOST_UNCOUNTED_BYTES: Final = 600
@@ -41,8 +41,9 @@ def longest_run(
     Args:
         newest_first: consecutive entries of one block, from the end of the run downwards, at
             least ``needed``; no more are taken from it than fit.
-        needed: how many entries the run must have, whatever its size.
-        max_bytes: most bytes of the encoded run, as far as ``needed`` allows.
+        needed: how many entries the run shall have even beyond ``max_bytes``; only the size
+            of a frame holds them back.
+        max_bytes: most bytes of the encoded run otherwise.
         prev_of: returns the id of the entry before the one with this sequence number.
     """
     lowest = end = next(newest_first)
@@ -68,8 +69,9 @@ def longest_run(
         columns.append(entry_columns(lowest, entry.t_ms, entry.t_quality, entry.lamport))
         bodies.append(_body(entry))
         size += len(columns[-1]) + len(bodies[-1])
-        near_limit = size + _MOST_UNCOUNTED_BYTES > max_bytes and len(bodies) > needed
-        if near_limit and len(run_from(entry, ZERO_HASH).encode()) > max_bytes:
+        limit = min(max_bytes, MAX_RUN_BYTES) if len(bodies) > needed else MAX_RUN_BYTES
+        near_limit = size + _MOST_UNCOUNTED_BYTES > limit
+        if near_limit and len(run_from(entry, ZERO_HASH).encode()) > limit:
             del columns[-1], bodies[-1]
             break
         lowest = entry

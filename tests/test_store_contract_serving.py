@@ -17,7 +17,7 @@ from slowlight.protocol.entry import (
     log_id,
 )
 from slowlight.protocol.roster import Depth, Roster, RosterRow
-from slowlight.protocol.run import BLOCK, Run, open_run
+from slowlight.protocol.run import BLOCK, MAX_RUN_BYTES, Run, open_run
 from slowlight.store.base import LogKey, NodeStore, Outcome
 from slowlight.store.memory import MemoryStore
 from tests.people import START_MS, Person
@@ -179,6 +179,23 @@ def test_a_run_is_as_long_as_its_bytes_allow_and_at_least_one_entry(store: NodeS
             assert len(longer.encode()) > max_bytes
             assert below.last_id == run.prev
     assert len(runs) == 1
+
+
+def test_stubs_that_fill_more_than_a_frame_are_sent_in_several(open_store: OpenStore) -> None:
+    """An author whose headers are as large as they may be stops nobody from serving the log:
+    the proof of an entry then takes two runs."""
+    ada = Person(1)
+    for _ in range(BLOCK):
+        ada.post(seen=[ada.random.randbytes(32) for _ in range(8)])
+    store, other = open_store(), open_store()
+    meet(store, ada)
+    meet(other, ada)
+    assert {*take(store, *ada.runs(longest=100))} == {STORED}
+    runs = fetch(store, posts_of(ada), 0, 0)
+    assert len(runs) == 2
+    assert runs[-1].first == 0
+    assert all(len(run.encode()) <= MAX_RUN_BYTES for run in runs)
+    assert take(other, *runs) == [STORED, STORED]
 
 
 def test_nothing_is_sent_of_what_is_not_held(store: NodeStore) -> None:
