@@ -97,7 +97,10 @@ def key_command() -> None:
 @_words_language
 @click.pass_obj
 def words_(shell: Shell, language: str) -> None:
-    """Show the 24 words of the identity. Whoever has them is you: write them on paper."""
+    """Show the 24 words of the identity.
+
+    Whoever has them is you: write them on paper.
+    """
     from ..node.beginning import key_words
 
     result = key_words(shell.home, language)

@@ -58,7 +58,7 @@ def prose(text: str, width: int, *, indent: int = 0, style: Style = Style.PLAIN)
     """
     room = max(width - indent, LEAST_PROSE_CELLS)
     return [
-        line(Span(part, style), indent=indent)
+        line(Span(part, style), indent=indent) if part else EMPTY
         for paragraph in safe_text(text).split("\n")
         for part in wrap(paragraph, room)
     ]

@@ -19,7 +19,7 @@ from .failures import (
     usage_failure,
 )
 from .shell import Shell
-from .verbs import Listed, Root
+from .verbs import HelpWantedError, Listed, Root
 
 _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
 
@@ -83,6 +83,9 @@ def run(arguments: Sequence[str], shell: Shell) -> int:
     try:
         try:
             return _invoke(arguments, shell)
+        except HelpWantedError as wanted:
+            click.echo(wanted.help_text, err=True)
+            return 2
         except click.ClickException as error:
             failure = usage_failure(error)
         except ServiceError as error:

@@ -46,7 +46,10 @@ def peer_command() -> None:
 @click.option("--name", default="", help="Your name for this node.")
 @click.pass_obj
 def add(shell: Shell, who: str, addresses: tuple[str, ...], name: str) -> None:
-    """Add a node to talk to: by an invite, or someone known here by an address."""
+    """Add a node to talk to.
+
+    WHO is an invite, or someone known here whose address you give.
+    """
     from ..node.operations import ADD_PEER, AddPeerRequest
 
     with shell.node("peer add") as node:
@@ -69,7 +72,7 @@ def add(shell: Shell, who: str, addresses: tuple[str, ...], name: str) -> None:
 @peer_command.command("list", examples=("slowlight peer list", "slowlight peer list --json"))
 @click.pass_obj
 def list_(shell: Shell) -> None:
-    """List the nodes that this one dials or knows."""
+    """List the nodes that this one knows."""
     from ..node.operations import PEERS, PeersRequest
 
     with shell.node("peer list") as node:
@@ -85,9 +88,10 @@ def list_(shell: Shell) -> None:
 @click.argument("who")
 @click.pass_obj
 def remove(shell: Shell, who: str) -> None:
-    """Forget a node: it is not dialled any more, and may call only if you follow it.
+    """Forget a node.
 
-    WHO is a person or a device id.
+    It is not dialled any more, and may call only if you follow it. WHO is a person or a device
+    id.
     """
     from ..node.operations import REMOVE_PEER, RemovePeerRequest
 

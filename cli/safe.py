@@ -18,6 +18,7 @@ MAX_STACKED_MARKS: Final = 6
 _NEVER_SHOWN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 _COMBINING: Final = frozenset({"Mn", "Me"})
 _LINE_BREAKS: Final = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
+_SPACES: Final = re.compile(r"\s")
 _JOINERS: Final = frozenset("\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
 _FIRST_JOINING_SCRIPT: Final = "\u0600"
 """Arabic. Scripts before it need no joiners: there a joiner only makes two names look alike."""
@@ -55,7 +56,7 @@ def _safe(line: str) -> str:
         return line
     shown: list[str] = []
     stacked = 0
-    for character in line.replace("\t", " "):
+    for character in _SPACES.sub(" ", line):
         stacked = stacked + 1 if unicodedata.category(character) in _COMBINING else 0
         if stacked > MAX_STACKED_MARKS:
             continue

@@ -80,7 +80,7 @@ def answers(post: PostView) -> str:
     """Return the context of an answer to a post: whom, and how the post begins."""
     if post.warning or not post.text:
         return f"answers {post.author.label}"
-    return f"answers {post.author.label}: {post.text.lstrip()}"
+    return f"answers {post.author.label}: {post.text.strip()}"
 
 
 def _head(post: PostView, now_ms: int) -> Iterator[Span]:
@@ -109,8 +109,7 @@ def _body(post: PostView, look: Look, indent: int) -> Iterator[Line]:
     if post.warning:
         yield from prose(f"Warning: {post.warning}", look.width, indent=indent, style=Style.ODD)
         if not look.unfolded:
-            folded = f"(folded; to read it: slowlight show {post.short_id})"
-            yield from prose(folded, look.width, indent=indent, style=Style.FAINT)
+            yield line(Span("(folded; --unfold shows it)", Style.FAINT), indent=indent)
             return
     if post.text is None:
         gone = "(the text is not here: it expired, was deleted, or is still to come)"

@@ -36,6 +36,14 @@ class Verb(click.Command):
         _format_examples(self.examples, formatter)
 
 
+class HelpWantedError(Exception):
+    """A group was named without a command: its help says which there are."""
+
+    def __init__(self, help_text: str) -> None:
+        super().__init__(help_text)
+        self.help_text = help_text
+
+
 class VerbGroup(click.Group):
     """Commands about one thing: ``slowlight peer add``."""
 
@@ -43,9 +51,19 @@ class VerbGroup(click.Group):
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         """Make a group; ``examples`` as for `Verb`."""
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, no_args_is_help=False, **kwargs)
         self.examples = tuple(examples)
         _share(self)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command.
+
+        Raises:
+            HelpWantedError: there is nothing to read.
+        """
+        if not args and not ctx.resilient_parsing:
+            raise HelpWantedError(self.get_help(ctx))
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -169,7 +187,7 @@ def _format_options(
     own: list[tuple[str, str]] = []
     common: list[tuple[str, str]] = []
     for parameter in command.get_params(ctx):
-        record = parameter.get_help_record(ctx)
+        record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
         if record is not None:
             shared = isinstance(parameter, _CommonOption) or "--help" in parameter.opts
             (common if shared else own).append(record)

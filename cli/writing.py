@@ -29,7 +29,7 @@ MAX_PEERS_NAMED: Final = 5
         'slowlight post "Red." --reply k3v9-7qpm-x2da',
     ),
 )
-@click.argument("text", required=False)
+@click.argument("words", metavar="[TEXT]", nargs=-1)
 @click.option("--reply", "-r", "reply_to", metavar="ID", default="", help="Post that it answers.")
 @click.option("--title", metavar="TEXT", default="", help="Title above the text.")
 @click.option("--tag", "-t", "tags", metavar="TAG", multiple=True, help="Topic; may be repeated.")
@@ -58,18 +58,21 @@ MAX_PEERS_NAMED: Final = 5
     help="Any name; posting twice under one name writes one post.",
 )
 @click.pass_obj
-def post_command(shell: Shell, /, text: str | None, **fields: Any) -> None:
+def post_command(shell: Shell, /, words: tuple[str, ...], **fields: Any) -> None:
     """Write a post, or an answer to one.
 
     TEXT is the post, in quotes, or - to read it from standard input. Without TEXT your editor
     opens.
     """
-    if text is not None:
+    if len(words) > 1:
+        raise click.UsageError("put the text in quotes, so that the shell keeps it together")
+    if words:
+        (text,) = words
         _post(shell, read_stdin().rstrip("\n") if text == STDIN else text, fields)
     elif shell.screen.talks_to_person:
         answered = fields["reply_to"]
-        with edited(shell, f"An answer to {answered}." if answered else "A new post.") as words:
-            _post(shell, words, fields)
+        with edited(shell, f"An answer to {answered}." if answered else "A new post.") as text:
+            _post(shell, text, fields)
     else:
         raise click.UsageError("there is no text; give it in quotes, or - for standard input")
 
