@@ -62,6 +62,9 @@ class LimitsConfig(msgspec.Struct, frozen=True):
     """``[limits]``"""
 
     links: Annotated[int, Meta(ge=1, le=4_096, description="live sessions at the same time")] = 64
+    links_per_source: Annotated[
+        int, Meta(ge=1, le=4_096, description="links from one address at the same time")
+    ] = 8
     handshakes: Annotated[
         int, Meta(ge=1, le=4_096, description="unfinished handshakes at the same time")
     ] = 32

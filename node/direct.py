@@ -128,7 +128,7 @@ def open_direct(
     store = open_store(home)
     try:
 
-        def make_board() -> Switchboard:
+        def momentary_board() -> Switchboard:
             from .network import outgoing_board
 
             return outgoing_board(store, keys, config, clock=clock, random_bytes=random_bytes)
@@ -139,7 +139,7 @@ def open_direct(
                 config,
                 store,
                 keys,
-                MomentaryLinks(make_board),
+                MomentaryLinks(momentary_board),
                 clock=clock,
                 random_bytes=random_bytes,
             )

@@ -52,7 +52,7 @@ class Exchange:
             except DialError as error:
                 return self._end(error.ending, str(error), error.address)
             self._tell("connected", live.address)
-            await self._until_in_sync(live)
+            live = await self._until_in_sync(live)
             if live.session.in_sync:
                 return self._end("in_sync", "", live.address)
             if not live.greeted:
@@ -60,13 +60,21 @@ class Exchange:
             return self._end("failed", live.failure or "it said goodbye", live.address)
         return self._end("timeout", "the time was up", self._live.address if self._live else "")
 
-    async def _until_in_sync(self, live: LiveSession) -> None:
+    async def _until_in_sync(self, live: LiveSession) -> LiveSession:
+        """Return the session that got in sync or ended; another link may have taken over."""
         told_s = trio.current_time()
-        while not live.session.in_sync and not live.finished.is_set():
+        while not live.session.in_sync:
+            if live.finished.is_set():
+                if live.replaced_by is None:
+                    break
+                live = self._live = live.replaced_by
+                self._before = _NOTHING
+                continue
             await live.moved.wait()
             if trio.current_time() >= told_s + NEWS_EVERY_S:
                 told_s = trio.current_time()
                 self._tell("exchanging")
+        return live
 
     def _tell(self, state: State, note: str = "") -> None:
         self._on_news(ExchangeNews(self._peer, state, self._counts(), note))

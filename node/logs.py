@@ -6,12 +6,17 @@ made safe before it is written: a terminal that shows the log obeys nobody but i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TextIO, TypeAlias
 
 import msgspec
 
 from .clock import WallClock, rfc3339, system_clock
+from .config import LogConfig
+from .errors import Code, ServiceError
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_FIELD_CHARACTERS: Final = 4_000
@@ -64,6 +69,37 @@ class Log:
         if level >= self._least:
             safe = {name: _safe_fact(fact) for name, fact in facts.items()}
             self._write(self._line(rfc3339(self._clock()), LEVELS[level], event, safe))
+
+
+@contextmanager
+def opened_log(config: LogConfig) -> Generator[Log]:
+    """Open the log that the settings ask for, and close its file in the end.
+
+    Raises:
+        ServiceError: ``invalid``: the file cannot be written.
+    """
+    as_json = config.format == "json"
+    if not config.file:
+        yield Log(_write_to(sys.stderr), level=config.level, as_json=as_json)
+        return
+    try:
+        file = Path(config.file).expanduser().open("a", encoding="utf-8")
+    except OSError as error:
+        raise ServiceError(
+            Code.INVALID,
+            f"cannot write the log {config.file}: {error.strerror}",
+            "set log.file to a file that can be written, or leave it empty",
+        ) from error
+    with file:
+        yield Log(_write_to(file), level=config.level, as_json=as_json)
+
+
+def _write_to(file: TextIO) -> WriteLine:
+    def write(line: str) -> None:
+        file.write(line)
+        file.flush()
+
+    return write
 
 
 def no_log() -> Log:

@@ -7,7 +7,7 @@ say. Neither waits on a timer once the peer has spoken.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
@@ -15,6 +15,7 @@ from ..protocol.errors import SlowlightError
 from ..protocol.frames import ByeReason
 from ..store.base import StoreError
 from ..sync.session import Session
+from .carriers.base import Link, LostLinkError
 from .clock import WallClock
 from .logs import Log
 from .operations import SyncCounts
@@ -23,51 +24,6 @@ FAREWELL_S: Final = 1.0
 """How long a link stays open for the answer to a BYE."""
 STALL_S: Final = 300.0
 """How long a peer may leave one message (64 KiB) unread: 1.7 kbit/s."""
-
-
-class LostLinkError(SlowlightError):
-    """The link ended without a farewell; what was committed stays."""
-
-
-class Link(Protocol):
-    """What a session needs of a proven, encrypted link."""
-
-    @property
-    def peer_identity(self) -> bytes:
-        """Who is at the other end, as the handshake proved."""
-        ...
-
-    @property
-    def peer_device(self) -> bytes:
-        """The device at the other end."""
-        ...
-
-    @property
-    def bytes_in(self) -> int:
-        """All bytes received so far, handshake included."""
-        ...
-
-    @property
-    def bytes_out(self) -> int:
-        """All bytes sent so far, handshake included."""
-        ...
-
-    async def send(self, message: bytes) -> None:
-        """Send one message of at most 65,519 bytes; raises LostLinkError."""
-        ...
-
-    async def receive(self) -> Sequence[bytes]:
-        """Return every message that has arrived, at least one; empty where the peer ended.
-
-        Raises:
-            LostLinkError: the link broke.
-            ProtocolError: what came was not from the peer, or not in order.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close the link."""
-        ...
 
 
 class Bell:
@@ -103,12 +59,13 @@ class LiveSession:
         self.address = address
         self.outgoing = outgoing
         self.since_ms = since_ms
-        self.since_s = trio.current_time()
         self.greeted = False
         """Whether the peer has said anything yet."""
         self.failure = ""
         """Why it ended, if not by a farewell."""
-        self.finished = trio.Event()
+        self.replaced_by: LiveSession | None = None
+        """The session over a newer link to the same device."""
+        self.finished: Final = trio.Event()
         self.moved: Final = Bell()
         """Rings whenever something came, went or ended."""
         self._to_send: Final = Bell()

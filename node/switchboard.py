@@ -15,13 +15,14 @@ from ..protocol.invite import hash_token
 from ..store.base import NodeStore, Peer
 from ..sync.offers import Offers
 from ..sync.session import Session
+from .carriers.base import Link
 from .clock import WallClock
 from .exchange import DialError, Exchange
 from .interest import roster_of
 from .links import ExchangeEnd, LiveLink, OnNews
 from .logs import Log
 from .peering import forget_token
-from .sessions import FAREWELL_S, Bell, Link, LiveSession
+from .sessions import FAREWELL_S, Bell, LiveSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Switchboard:
         silence_s: float,
     ) -> None:
         self._store = store
-        self._identity = identity
+        self.identity: Final = identity
         self._own_device = device
         self._dial = dial
         self._clock = clock
@@ -125,17 +126,13 @@ class Switchboard:
 
     # Which link counts
 
-    def attach(
-        self, link: Link, *, address: str, outgoing: bool, begun_s: float
-    ) -> LiveSession | None:
+    def attach(self, link: Link, *, address: str, outgoing: bool) -> LiveSession | None:
         """Begin the session of a proven link, unless another one counts.
 
         Of two links to one device the newer counts, since whoever dials knows of no live one.
-        Where both sides dialled at the same time, that of the device with the lower key
-        counts, so that both drop the same.
-
-        Args:
-            begun_s: when this link was dialled or accepted, in trio's clock.
+        Only where both sides dialled at the same time, which shows by a call that comes in
+        before ours was answered, that of the device with the lower key counts, so that both
+        drop the same.
 
         Returns:
             The session that counts now: the new one, or the one that was there; None if there
@@ -143,11 +140,10 @@ class Switchboard:
         """
         device = link.peer_device
         existing = self._live.get(device)
-        if existing is not None and existing.since_s >= begun_s:
-            crossing = existing.outgoing != outgoing
-            if crossing and outgoing != (self._own_device < device):
-                self._tasks.start_soon(link.aclose)
-                return existing
+        crossing = existing is not None and existing.outgoing and not existing.greeted
+        if existing is not None and crossing and not outgoing and self._own_device < device:
+            self._tasks.start_soon(link.aclose)
+            return existing
         if self._closing or (existing is None and len(self._live) >= self._most_links):
             self._log.warning("no room for a link", peer=link.peer_identity)
             self._tasks.start_soon(link.aclose)
@@ -157,7 +153,7 @@ class Switchboard:
         session = Session(
             self._store,
             roster=self._roster,
-            identity=self._identity,
+            identity=self.identity,
             peer_device=device,
             peer_identity=link.peer_identity,
             offers=self._offers,
@@ -166,9 +162,17 @@ class Switchboard:
         live = LiveSession(
             link, session, address=address, outgoing=outgoing, since_ms=self._clock()
         )
+        if existing is not None:
+            existing.replaced_by = live
         self._live[device] = live
         self._tasks.start_soon(self._carry, live)
         return live
+
+    async def take(self, link: Link, source: str) -> None:
+        """Carry the session of a caller that was admitted, until it ends."""
+        live = self.attach(link, address=source, outgoing=False)
+        if live is not None and live.link is link:
+            await live.finished.wait()
 
     async def connect(self, peer: Peer) -> LiveSession:
         """Return the live session with a peer, dialling if there is none.
@@ -180,11 +184,8 @@ class Switchboard:
             live = self._live.get(peer.device)
             if live is not None:
                 return live
-            begun_s = trio.current_time()
             dialled = await self._dial(peer)
-            live = self.attach(
-                dialled.link, address=dialled.address, outgoing=True, begun_s=begun_s
-            )
+            live = self.attach(dialled.link, address=dialled.address, outgoing=True)
             if live is None:
                 raise DialError("failed", "this node has no room for another link", peer.name)
             return live
@@ -250,7 +251,7 @@ class Switchboard:
 
     def interest_changed(self) -> None:
         """Someone was followed or unfollowed, or the peers changed."""
-        self._roster = roster_of(self._store, self._identity)
+        self._roster = roster_of(self._store, self.identity)
         for one in self._live.values():
             one.session.set_roster(self._roster)
             one.wake()

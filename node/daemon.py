@@ -1,0 +1,156 @@
+"""The running node: doors, dialler, sessions, API and index, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeAlias
+
+import trio
+
+from ..protocol.frames import ByeReason
+from ..store.base import NodeStore
+from .api import make_app
+from .api_server import ApiServer, open_socket
+from .beginning import OpenStore, open_sqlite_store
+from .clock import RandomBytes, WallClock, system_clock
+from .config import Config
+from .dialler import Dialler
+from .direct import make_service
+from .home import Home
+from .logs import Log, opened_log
+from .network import Carrier, TcpCarrier, make_board, make_reception
+from .service import Service
+from .sessions import Bell
+
+QUIET_S: Final = 0.25
+"""The search index waits until nothing was committed for this long."""
+_INDEXED_AT_ONCE: Final = 500
+"""Posts that the index reads before others have their turn: about 10 ms."""
+
+Stop: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns when the node has to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """A node that accepts peers and answers calls."""
+
+    service: Service
+    listening: tuple[str, ...]
+    """Its addresses, with their real ports."""
+
+
+async def run_node(
+    home: Home,
+    config: Config,
+    *,
+    stop: Stop,
+    log: Log,
+    carrier: Carrier | None = None,
+    open_store: OpenStore = open_sqlite_store,
+    clock: WallClock = system_clock,
+    random_bytes: RandomBytes = os.urandom,
+    task_status: trio.TaskStatus[RunningNode] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the node of a home until ``stop`` returns.
+
+    Then every peer is told BYE, open answers get a moment, and everything is closed. Several
+    nodes can run in one process, each with its own home.
+
+    Args:
+        carrier: how links are made; TCP if None.
+
+    Raises:
+        ServiceError: the home is in use or holds no identity, its secrets are open to others,
+            its database cannot be opened, or an address cannot be listened on.
+    """
+    with home.lock("slowlight run"):
+        keys = home.keys.device_keys()
+        store = open_store(home)
+        try:
+            carrier = carrier or TcpCarrier()
+            board = make_board(
+                store, keys, config, carrier, clock=clock, random_bytes=random_bytes, log=log
+            )
+            service = make_service(
+                home,
+                config,
+                store,
+                keys,
+                board,
+                clock=clock,
+                random_bytes=random_bytes,
+                started_ms=clock(),
+            )
+            doors = await carrier.listen(config.node.listen)
+            board.listening = doors.addresses
+            api = ApiServer(make_app(service, log), log)
+            api_socket = open_socket(home.socket)
+            reception = make_reception(
+                store, keys, config, board, random_bytes=random_bytes, log=log
+            )
+            dialler = Dialler(
+                store,
+                board.connect,
+                board.peers_moved,
+                random_bytes=random_bytes,
+                ceiling_s=config.limits.redial_s,
+                log=log,
+            )
+            async with trio.open_nursery() as nursery:
+                await nursery.start(board.run)
+                await nursery.start(api.serve, api_socket)
+                await nursery.start(partial(doors.serve, reception))
+                nursery.start_soon(dialler.run)
+                nursery.start_soon(keep_indexed, store, board.stored)
+                log.info("ready", home=str(home.path), listening=" ".join(doors.addresses))
+                task_status.started(RunningNode(service, tuple(doors.addresses)))
+                await stop()
+                log.info("stopping")
+                await board.close(ByeReason.SHUTDOWN)
+                await api.close()
+                nursery.cancel_scope.cancel()
+        finally:
+            home.socket.unlink(missing_ok=True)
+            store.close()
+    log.info("stopped")
+
+
+async def keep_indexed(store: NodeStore, stored: Bell) -> None:
+    """Let the search index follow whenever nothing else is to be done; needs no timer at rest."""
+    while True:
+        await _until_quiet(stored)
+        seen = store.change_counter
+        while store.index_posts(_INDEXED_AT_ONCE) and store.change_counter == seen:
+            await trio.lowlevel.checkpoint()
+        if store.change_counter == seen:
+            await stored.wait()
+
+
+async def _until_quiet(stored: Bell) -> None:
+    while True:
+        with trio.move_on_after(QUIET_S) as waiting:
+            await stored.wait()
+        if waiting.cancelled_caught:
+            return
+
+
+async def until_signalled() -> None:
+    """Return at the first SIGINT or SIGTERM; a second one ends the process at once."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            return
+
+
+def run_daemon(home: Home, config: Config) -> None:
+    """Run the node of a home until SIGINT or SIGTERM, in a trio loop of its own.
+
+    Raises:
+        ServiceError: see `run_node`.
+    """
+    with opened_log(config.log) as log:
+        trio.run(partial(run_node, home, config, stop=until_signalled, log=log))
