@@ -51,7 +51,8 @@ class VerbGroup(click.Group):
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         """Make a group; ``examples`` as for `Verb`."""
-        super().__init__(*args, no_args_is_help=False, **kwargs)
+        kwargs.setdefault("no_args_is_help", False)
+        super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
         _share(self)
 

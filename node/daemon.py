@@ -44,6 +44,9 @@ class RunningNode:
     """Its addresses, with their real ports."""
 
 
+OnReady: TypeAlias = Callable[[RunningNode], None]
+
+
 async def run_node(
     home: Home,
     config: Config,
@@ -146,11 +149,27 @@ async def until_signalled() -> None:
             return
 
 
-def run_daemon(home: Home, config: Config) -> None:
+class _Announcement(trio.TaskStatus[RunningNode]):
+    """Hands the node to a function when it is ready."""
+
+    def __init__(self, on_ready: OnReady) -> None:
+        self._on_ready = on_ready
+
+    def started(self, value: RunningNode | None = None) -> None:
+        """Take the ready node."""
+        if value is not None:
+            self._on_ready(value)
+
+
+def run_daemon(home: Home, config: Config, on_ready: OnReady) -> None:
     """Run the node of a home until SIGINT or SIGTERM, in a trio loop of its own.
+
+    Args:
+        on_ready: told once, when peers and calls are accepted.
 
     Raises:
         ServiceError: see `run_node`.
     """
+    ready = _Announcement(on_ready)
     with opened_log(config.log) as log:
-        trio.run(partial(run_node, home, config, stop=until_signalled, log=log))
+        trio.run(partial(run_node, home, config, stop=until_signalled, log=log, task_status=ready))
