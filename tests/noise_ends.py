@@ -1,6 +1,6 @@
 """Two ends of a Noise handshake for tests, every key drawn from a seed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -75,3 +75,8 @@ def open_session(pattern: Pattern, keys: Keys) -> tuple[Transport, Transport]:
     first, second = ends(pattern, keys)
     shake_hands(first, second)
     return first.split(), second.split()
+
+
+def flip(at: int, bit: int) -> Callable[[bytes], bytes]:
+    """Return what changes one byte of a message."""
+    return lambda message: message[:at] + bytes([message[at] ^ bit]) + message[at + 1 :]

@@ -28,6 +28,7 @@ from slowlight.protocol.noise import (
 from tests.noise_ends import (
     Keys,
     ends,
+    flip,
     initiator,
     key_pairs,
     open_session,
@@ -238,10 +239,6 @@ def test_no_altered_byte_of_a_handshake_is_accepted(pattern: Pattern) -> None:
             for bit in (0x01, 0x80):
                 with pytest.raises(HandshakeError):
                     play_altered(pattern, keys, number, flip(at, bit))
-
-
-def flip(at: int, bit: int) -> Callable[[bytes], bytes]:
-    return lambda message: message[:at] + bytes([message[at] ^ bit]) + message[at + 1 :]
 
 
 def cut(length: int) -> Callable[[bytes], bytes]:
