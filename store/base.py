@@ -387,7 +387,7 @@ class NodeStore(LogStore, Protocol):
         """Name an identity for this reader; an empty name takes it away.
 
         Raises:
-            ValueError: another identity has this petname.
+            ValueError: another identity has this petname, or nobody here has this identity.
         """
         ...
 

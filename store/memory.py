@@ -245,13 +245,15 @@ class MemoryStore:
 
     def identities_named(self, name: str) -> list[Identity]:
         known = (self.identity(each) for each in self._people)
-        return [each for each in known if each and (each.petname or each.name) == name]
+        return [each for each in known if each and name and (each.petname or each.name) == name]
 
     def devices(self, identity: bytes) -> list[Device]:
         person = self._people.get(identity)
         return list(person.devices.values()) if person else []
 
     def set_petname(self, identity: bytes, petname: str) -> None:
+        if identity not in self._people:
+            raise ValueError("nobody with this identity is known here")
         if not petname:
             self._petnames.pop(identity, None)
             return
@@ -286,7 +288,9 @@ class MemoryStore:
         self._shown.clear()
 
     def peers(self) -> list[Peer]:
-        return sorted(self._peers.values(), key=lambda peer: (peer.name, peer.identity))
+        return sorted(
+            self._peers.values(), key=lambda peer: (peer.name, peer.identity, peer.device)
+        )
 
     def put_peer(self, peer: Peer) -> None:
         self._peers[peer.device] = peer

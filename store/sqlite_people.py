@@ -47,9 +47,11 @@ class SqlitePeople(SqlitePart):
             )
             if taken:
                 raise ValueError(f"somebody else is called {petname!r} here")
-            self._database.write(
+            named = self._database.write(
                 "UPDATE identity SET petname = ? WHERE id = ?", (petname or None, identity)
             )
+            if not named:
+                raise ValueError("nobody with this identity is known here")
 
     def devices(self, identity: bytes) -> list[Device]:
         rows = self._database.rows(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Final
 
 import pytest
@@ -17,23 +18,27 @@ from tests.stores import OpenStore
 STORES: Final = ["memory", "sqlite"]
 
 
-@pytest.fixture(params=STORES)
-def open_store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OpenStore]:
-    """Open new empty stores of either kind, any number of them."""
+@pytest.fixture
+def open_kind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], NodeStore]]:
+    """Open new empty stores of the kind that is named, any number of them."""
     with ExitStack() as opened:
 
-        def open_one() -> NodeStore:
+        def open_one(kind: str) -> NodeStore:
             store: NodeStore = (
                 MemoryStore(os.urandom(8))
-                if request.param == "memory"
+                if kind == "memory"
                 else SqliteStore(tmp_path_factory.mktemp("store") / "slowlight.db")
             )
             opened.enter_context(closing(store))
             return store
 
         yield open_one
+
+
+@pytest.fixture(params=STORES)
+def open_store(request: pytest.FixtureRequest, open_kind: Callable[[str], NodeStore]) -> OpenStore:
+    """Open new empty stores of either kind, any number of them."""
+    return partial(open_kind, request.param)
 
 
 @pytest.fixture

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_PRIVATE
 from slowlight.protocol.roster import Depth, Roster, RosterRow
-from slowlight.store.base import MAX_PEER_MEMORIES, NO_MEMORY, LogKey, NodeStore, Peer, PeerMemory
+from slowlight.store.base import (
+    MAX_PEER_MEMORIES,
+    NO_MEMORY,
+    LogKey,
+    NodeStore,
+    Outcome,
+    Peer,
+    PeerMemory,
+)
+from slowlight.store.sqlite import SqliteStore
 from tests.people import Person
-from tests.stores import RECEIVED_MS, OpenStore, meet, posts_of, show_everything, take
+from tests.stores import (
+    RECEIVED_MS,
+    OpenStore,
+    holdings,
+    meet,
+    posts_of,
+    show_everything,
+    take,
+)
 
 
 def test_what_was_shown_is_cited_by_its_newest_entry(store: NodeStore) -> None:
@@ -171,3 +189,53 @@ def test_two_stores_are_told_apart(open_store: OpenStore) -> None:
     assert len(one.nonce) == len(other.nonce) == 8
     assert one.nonce != other.nonce
     assert one.change_counter == other.change_counter == 0
+
+
+def test_a_store_that_was_closed_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Whatever was acknowledged is there again, and the next entries continue it."""
+    me, ada = Person(1), Person(2)
+    me.posts(2)
+    ada.posts(9)
+    ada.post("a storm")
+    ada.profile("Ada")
+    ada.follow(me.identity)
+    roster = Roster([RosterRow(ada.identity, 1, Depth.EVERYTHING, 0)])
+
+    def remembered(store: NodeStore) -> dict[str, object]:
+        return {
+            "nonce": store.nonce,
+            "counter": store.change_counter,
+            "client key": store.entry_of_client_key("k"),
+            "arrived": store.arrived(after=0, limit=99),
+            "found": store.search("storm", limit=9),
+            "petnames": store.identities_named("friend"),
+            "shown": store.shown(),
+            "peers": store.peers(),
+            "setting": store.setting("place"),
+            "memory": store.peer_memory(ada.device),
+            "kept": kept_rows(store, roster),
+            **holdings(store, me, ada),
+        }
+
+    store = SqliteStore(tmp_path / "slowlight.db")
+    meet(store, me, ada)
+    store.append(posts_of(me), me.signed(last=0), received_ms=RECEIVED_MS, client_key="k")
+    take(store, ada.run(first=5), ada.run(first=1, last=2, stubs={1}), ada.run(CHANNEL_IDENTITY))
+    show_everything(store)
+    store.set_petname(ada.identity, "friend")
+    store.note_shown([ada.head().id])
+    store.put_peer(peer_of(ada, "friend"))
+    store.put_setting("place", "sol/mars")
+    store.remember_peer(ada.device, replace(NO_MEMORY, roster=roster.hash))
+    store.keep_roster(roster)
+    store.add_invite(b"a" * 32, expires_ms=1_000)
+    before = remembered(store)
+    store.close()
+
+    again = SqliteStore(tmp_path / "slowlight.db")
+    assert remembered(again) == before
+    assert again.use_invite(b"a" * 32, now_ms=0)
+    assert take(again, ada.run(first=3, last=4, signed=False)) == [Outcome.STORED]
+    again.append(posts_of(me), me.signed(first=1), received_ms=RECEIVED_MS)
+    assert again.head(posts_of(me)) == me.head()
+    again.close()

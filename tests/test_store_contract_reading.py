@@ -354,6 +354,7 @@ def test_people_are_found_by_short_id_and_by_name(store: NodeStore) -> None:
     (robert,) = store.identities_named("robert")
     assert (robert.identity, robert.petname, robert.name) == (bob.identity, "robert", "Ada")
     assert store.identities_named("nobody") == []
+    assert store.identities_named("") == []
     (same,) = store.find_identities(*short_prefix(short_id(bob.identity)), 5)
     assert same == robert == store.identity(bob.identity)
     assert same.inception == bob.inception.encode()
@@ -375,6 +376,9 @@ def test_a_petname_is_one_persons(store: NodeStore) -> None:
     renamed = store.identity(ada.identity)
     assert renamed is not None
     assert renamed.petname == ""
+    with pytest.raises(ValueError, match="nobody"):
+        store.set_petname(bytes(32), "eve")
+    assert store.identities_named("eve") == []
 
 
 def test_the_newest_profile_counts_whichever_arrives_first(store: NodeStore) -> None:

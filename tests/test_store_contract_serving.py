@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -16,6 +17,7 @@ from slowlight.protocol.entry import (
     CHANNEL_PRIVATE,
     log_id,
 )
+from slowlight.protocol.ident import VerifiedIdent
 from slowlight.protocol.roster import Depth, Roster, RosterRow
 from slowlight.protocol.run import BLOCK, MAX_RUN_BYTES, Run, open_run
 from slowlight.store.base import LogKey, NodeStore, Outcome
@@ -350,3 +352,71 @@ def test_whatever_is_held_can_be_served_and_believed(
         assert mine is not None
         assert theirs is not None
         assert mine.entry == theirs.entry
+
+
+@st.composite
+def anything(draw: st.DrawFn) -> list[Run | VerifiedIdent]:
+    """What honest and dishonest peers may send of three people, two of whom use one key."""
+    items: list[Run | VerifiedIdent] = []
+    for _ in range(draw(st.integers(1, 12))):
+        author = draw(st.sampled_from(AUTHORS))
+        channel = draw(st.sampled_from([CHANNEL_IDENTITY, CHANNEL_POSTS]))
+        last = draw(st.integers(0, len(author.log(channel)) - 1))
+        first = draw(st.integers(0, last))
+        stubs = draw(st.sets(st.integers(first, last)))
+        signed = draw(st.booleans())
+        run = author.run(channel, first, last, signed=signed, stubs=stubs)
+        match draw(st.integers(0, 5)):
+            case 0:
+                items.append(author.verified_ident())
+            case 1:
+                items.append(replace(run, bodies=run.bodies[:-1] + b"?"))
+            case 2:
+                items.append(replace(run, signature=bytes(64)))
+            case _:
+                items.append(run)
+    return items
+
+
+def some_authors() -> list[Person]:
+    ada, bob = Person(31), Person(32)
+    thief = Person(33, key=bob.key)
+    for person in (ada, bob, thief):
+        person.profile("somebody")
+        person.follow(ada.identity)
+        for _ in range(6):
+            person.post(
+                seen=[ada.log(CHANNEL_IDENTITY)[0].id], expire_ms=person.random.choice([0, 9])
+            )
+    other = ada.forked(CHANNEL_POSTS, 3)
+    other.posts(4)
+    return [ada, ada, bob, thief, other]
+
+
+AUTHORS: Final = some_authors()
+
+
+@any_order
+@given(items=anything(), sizes=st.lists(st.integers(1, 4), min_size=12))
+def test_both_stores_answer_alike_whatever_comes(
+    open_kind: Callable[[str], NodeStore], items: list[Run | VerifiedIdent], sizes: list[int]
+) -> None:
+    """One rule for what is proven, new, forged or a fork, and one picture afterwards."""
+    memory, sqlite = open_kind("memory"), open_kind("sqlite")
+    waiting = iter(items)
+    for number, size in enumerate(sizes):
+        batch = list(itertools.islice(waiting, size))
+        received_ms = RECEIVED_MS + number
+        answers = [each.ingest(batch, received_ms=received_ms, via="") for each in (memory, sqlite)]
+        assert answers[0] == answers[1]
+        assert memory.change_counter == sqlite.change_counter
+    assert holdings(memory, *AUTHORS) == holdings(sqlite, *AUTHORS)
+    for author in AUTHORS:
+        for channel, log in author.logs.items():
+            key = LogKey(author.device, channel)
+            for seq in range(len(log)):
+                runs = [
+                    fetch(each, key, max(0, seq - 2), seq, now_ms=RECEIVED_MS + 5)
+                    for each in (memory, sqlite)
+                ]
+                assert runs[0] == runs[1]
