@@ -94,50 +94,54 @@ _LOGS: Final = (
     ) STRICT
     """,
     """
-    CREATE TABLE arrival (
-        n INTEGER PRIMARY KEY,  -- of the first entry that arrived then
+    CREATE TABLE arrival (  -- consecutive entries of one log that arrived together
+        n INTEGER PRIMARY KEY,  -- of the first entry; the others follow without gaps
+        log INTEGER NOT NULL,
+        first INTEGER NOT NULL,  -- sequence numbers
+        last INTEGER NOT NULL,
         received_ms INTEGER NOT NULL,
         source INTEGER NOT NULL,
-        posts INTEGER NOT NULL  -- how many of the entries are posts
+        posts INTEGER NOT NULL  -- how many of them are posts
     ) STRICT
     """,
+    "CREATE UNIQUE INDEX arrival_place ON arrival (log, first)",
     """
     CREATE TABLE entry (
-        n INTEGER PRIMARY KEY,  -- order of arrival, with its payload
-        log INTEGER NOT NULL,
-        seq INTEGER NOT NULL,
+        n INTEGER PRIMARY KEY,  -- in order of arrival, with the payload if there is one
         id BLOB NOT NULL,
         t_ms INTEGER,  -- NULL: equal to order_ms
         lamport INTEGER NOT NULL,
         order_ms INTEGER,  -- place in the timeline; NULL: not a post
         parent BLOB,  -- first 5 bytes of the id that a post answers
         root BLOB,  -- first 5 bytes of the id that began its thread
-        rest BLOB,  -- what is seldom there (sqlite_rows.Rest); NULL: nothing
+        rest BLOB,  -- what is seldom there (_Rest in sqlite_entries.py); NULL: nothing
         signature BLOB,  -- where it is kept for good
         payload BLOB  -- NULL: a stub
     ) STRICT
     """,
-    "CREATE UNIQUE INDEX entry_place ON entry (log, seq)",
     "CREATE INDEX entry_id ON entry (substr(id, 1, 5))",
     "CREATE INDEX post_order ON entry (order_ms) WHERE order_ms IS NOT NULL",
     "CREATE INDEX post_parent ON entry (parent) WHERE parent IS NOT NULL",
     "CREATE INDEX post_root ON entry (root) WHERE root IS NOT NULL",
     """
     CREATE VIEW held_entry AS  -- everything about an entry
-    SELECT e.n, e.order_ms, e.seq, e.id, coalesce(e.t_ms, e.order_ms) AS t_ms, e.lamport,
-        e.rest, e.payload, d.key AS device, l.channel, i.id AS identity,
-        CASE WHEN h.first = e.seq THEN h.prev ELSE below.id END AS prev,
-        CASE WHEN h.last = e.seq THEN h.signature ELSE e.signature END AS signature,
-        a.received_ms, s.via, e.log, d.own
+    SELECT e.n, e.order_ms, a.first + e.n - a.n AS seq, e.id,
+        coalesce(e.t_ms, e.order_ms) AS t_ms, e.lamport, e.rest, e.payload,
+        d.key AS device, l.channel, i.id AS identity,
+        CASE WHEN h.first = a.first + e.n - a.n THEN h.prev ELSE below.id END AS prev,
+        CASE WHEN h.last = a.first + e.n - a.n THEN h.signature ELSE e.signature END AS signature,
+        a.received_ms, s.via, a.log, d.own
     FROM entry AS e
-    JOIN log AS l ON l.n = e.log
-    JOIN device AS d ON d.n = l.device
-    JOIN identity AS i ON i.n = d.identity
-    JOIN held AS h ON h.log = e.log
-        AND h.first = (SELECT max(first) FROM held WHERE log = e.log AND first <= e.seq)
     JOIN arrival AS a ON a.n = (SELECT max(n) FROM arrival WHERE n <= e.n)
     JOIN source AS s ON s.n = a.source
-    LEFT JOIN entry AS below ON below.log = e.log AND below.seq = e.seq - 1
+    JOIN log AS l ON l.n = a.log
+    JOIN device AS d ON d.n = l.device
+    JOIN identity AS i ON i.n = d.identity
+    JOIN held AS h ON h.log = a.log AND h.first =
+        (SELECT max(first) FROM held WHERE log = a.log AND first <= a.first + e.n - a.n)
+    LEFT JOIN arrival AS b ON b.log = a.log AND b.first =
+        (SELECT max(first) FROM arrival WHERE log = a.log AND first < a.first + e.n - a.n)
+    LEFT JOIN entry AS below ON below.n = b.n + a.first + e.n - a.n - 1 - b.first
     """,
     f"""
     CREATE VIRTUAL TABLE search USING fts5 (
@@ -217,7 +221,8 @@ _NODE: Final = (
     """
     CREATE TABLE shown (
         log INTEGER PRIMARY KEY,
-        seq INTEGER NOT NULL
+        seq INTEGER NOT NULL,
+        entry INTEGER NOT NULL  -- its n
     ) STRICT
     """,
 )

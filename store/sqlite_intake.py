@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from ..protocol.entry import (
@@ -28,14 +29,8 @@ from .ingest import (
 )
 from .intervals import Held, merged, missing
 from .sqlite_database import Database
+from .sqlite_entries import EntryTable, entry_rows
 from .sqlite_people import learn
-from .sqlite_rows import (
-    INSERT_ENTRY,
-    entry_of,
-    is_post,
-    received_ms,
-    row_of,
-)
 from .sqlite_timeline import move_answers
 
 OWN: Final = "own"
@@ -60,9 +55,11 @@ class Intake:
         self._database = database
         self._received_ms = received_ms
         self._via = via
+        self._entries = EntryTable(database)
         newest, changed = database.row("SELECT (SELECT max(n) FROM entry), max(changed) FROM log")
         self._first_n = self._next_n = (newest or 0) + 1
         self._changed = (changed or 0) + 1
+        self._source = 0
         self._posts = 0
 
     def take(self, item: Run | VerifiedIdent) -> Ingested:
@@ -85,23 +82,15 @@ class Intake:
         if not signed:
             return
         proven = Proven([entry for entry, _ in signed], signed[-1][1])
-        touched = [] if log.n is None else self._touched(log.n, proven.entries)
+        touched = [] if log.n is None else self._touched(log.n, log.head.seq, log.head.seq)
         signatures = {entry.seq: signature for entry, signature in signed}
         self._keep(log, log.head.id, proven, touched, signatures)
         self._database.write("UPDATE device SET own = 1 WHERE n = ? AND NOT own", (log.device,))
 
     def finish(self) -> None:
         """Write what concerns the batch as a whole."""
-        if self._next_n == self._first_n:
-            return
-        database = self._database
-        database.write("INSERT OR IGNORE INTO source (via) VALUES (?)", (self._via,))
-        database.write(
-            "INSERT INTO arrival SELECT ?, ?, n, ? FROM source WHERE via = ?",
-            (self._first_n, self._received_ms, self._posts, self._via),
-        )
         if self._posts:
-            move_answers(database, self._first_n)
+            move_answers(self._database, self._first_n)
 
     # Logs
 
@@ -119,12 +108,8 @@ class Intake:
             return None
         return _Log(None, key, device[0], device[1], EMPTY_LOG)
 
-    def _touched(self, log: int, entries: Run | Sequence[Entry]) -> list[Held]:
-        """Return the held intervals that overlap or adjoin a run or entries."""
-        if isinstance(entries, Run):
-            first, last = entries.first, entries.last
-        else:
-            first, last = entries[0].seq, entries[-1].seq
+    def _touched(self, log: int, first: int, last: int) -> list[Held]:
+        """Return the held intervals that overlap or adjoin ``first..last``."""
         touched: list[Held] = []
         for row in self._database.each(
             "SELECT first, last, prev, signature FROM held"
@@ -137,36 +122,23 @@ class Intake:
             touched.append(held)
         return touched
 
-    def _id_at(self, log: int | None) -> Callable[[int], bytes]:
-        def id_at(seq: int) -> bytes:
-            (entry_id,) = self._database.row(
-                "SELECT id FROM entry WHERE log = ? AND seq = ?", (log, seq)
-            )
-            return bytes(entry_id)
-
-        return id_at
-
     # Runs
 
     def _take_run(self, run: Run) -> Ingested:
         log = self._log(LogKey(run.device, run.channel))
         if log is None:
             raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
-        touched = [] if log.n is None else self._touched(log.n, run)
-        id_at = self._id_at(log.n)
+        touched = [] if log.n is None else self._touched(log.n, run.first, run.last)
+        id_at = partial(self._entries.id_at, log.n or 0)
         if touched and is_duplicate(run, touched, id_at) and not self._has_stubs(log, run):
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
         proven = prove(run, touched, id_at)
-        kept = run.signature if proven.signature and keeps_signature(run.last) else None
-        signatures = {run.last: kept} if kept else {}
-        return self._keep(log, run.prev, proven, touched, signatures)
+        kept = proven.signature if keeps_signature(run.last) else None
+        return self._keep(log, run.prev, proven, touched, {run.last: kept} if kept else {})
 
     def _has_stubs(self, log: _Log, run: Run) -> bool:
-        found = self._database.row(
-            "SELECT 1 FROM entry WHERE log = ? AND seq BETWEEN ? AND ? AND payload IS NULL LIMIT 1",
-            (log.n, run.first, run.last),
-        )
-        return found is not None
+        held = self._entries.newest_first(log.n or 0, run.first, run.last)
+        return any(placed.entry.payload is None for placed in held)
 
     def _keep(
         self,
@@ -238,33 +210,46 @@ class Intake:
             Those entries, to be written anew, and the signatures kept with the stubs.
         """
         first, filled, signatures = entries[0].seq, list[Entry](), dict[int, bytes]()
-        stubs = self._database.rows(
-            "SELECT n, signature, seq, id, t_ms, lamport, rest, payload FROM entry"
-            " WHERE log = ? AND seq BETWEEN ? AND ? AND payload IS NULL",
-            (log, first, entries[-1].seq),
-        )
-        for n, signature, *row in stubs:
-            stub = entry_of(row)
+        for n, signature, stub in list(self._entries.newest_first(log, first, entries[-1].seq)):
             entry = entries[stub.seq - first]
-            if entry.payload is None:
+            if stub.payload is not None or entry.payload is None:
                 continue
-            came_ms = received_ms(self._database, n) if n < self._first_n else self._received_ms
-            filled.append(filled_stub(stub, self._received_ms - came_ms, entry))
+            held_ms = self._received_ms - self._entries.received_ms(n)
+            filled.append(filled_stub(stub, held_ms, entry))
             if signature is not None:
                 signatures[stub.seq] = signature
-            self._database.write("DELETE FROM entry WHERE n = ?", (n,))
+            self._entries.take_out(n)
         return filled, signatures
 
     def _insert(
         self, log: int, channel: int, entries: Sequence[Entry], signatures: Mapping[int, bytes]
     ) -> None:
-        rows = [
-            row_of(entry, n, log, channel, self._received_ms, signatures.get(entry.seq))
-            for n, entry in enumerate(entries, self._next_n)
-        ]
-        self._database.write_many(INSERT_ENTRY, rows)
+        """Write entries in rising order, each stretch of consecutive ones as one arrival."""
+        rows = entry_rows(
+            entries,
+            first_n=self._next_n,
+            channel=channel,
+            received_ms=self._received_ms,
+            signatures=signatures,
+        )
         self._next_n += len(rows)
-        self._posts += sum(is_post(row) for row in rows)
+        start = 0
+        for end, entry in enumerate(entries, 1):
+            if end == len(entries) or entries[end].seq != entry.seq + 1:
+                self._posts += self._entries.insert(
+                    log,
+                    rows[start:end],
+                    first=entries[start].seq,
+                    received_ms=self._received_ms,
+                    source=self._source_number(),
+                )
+                start = end
+
+    def _source_number(self) -> int:
+        if not self._source:
+            self._database.write("INSERT OR IGNORE INTO source (via) VALUES (?)", (self._via,))
+            (self._source,) = self._database.row("SELECT n FROM source WHERE via = ?", (self._via,))
+        return self._source
 
     def _join(self, log: int, piece: Held, touched: Sequence[Held]) -> None:
         whole = merged(piece, touched)
@@ -288,7 +273,7 @@ class Intake:
         added = 0
         for certified in ident.devices:
             try:
-                if self._is_new_device(ident.identity, identity, certified):
+                if self._is_new_device(identity, certified):
                     identity = identity or self._new_identity(ident)
                     self._add_device(identity, certified)
                     added += 1
@@ -301,23 +286,17 @@ class Intake:
             raise refused[0]
         return Ingested(Outcome.DUPLICATE, 0, 0, "")
 
-    def _is_new_device(
-        self, identity_id: bytes, identity: int | None, certified: CertifiedDevice
-    ) -> bool:
+    def _is_new_device(self, identity: int | None, certified: CertifiedDevice) -> bool:
         """Say whether a device has to be added.
 
         Raises:
             RefusedError: it belongs to another identity, or there are too many.
         """
         device = certified.certificate.device
-        known = self._database.row(
-            "SELECT i.id, e.id FROM device AS d JOIN identity AS i ON i.n = d.identity"
-            " JOIN log AS l ON l.id = ? JOIN entry AS e ON e.log = l.n AND e.seq = 0"
-            " WHERE d.key = ?",
-            (log_id(device, CHANNEL_IDENTITY), device),
-        )
+        known = self._log(LogKey(device, CHANNEL_IDENTITY))
         if known is not None:
-            if known != (identity_id, certified.first_entry.id):
+            first_id = self._entries.id_at(known.n or 0, 0)
+            if known.identity != identity or first_id != certified.first_entry.id:
                 raise RefusedError(Outcome.CONFLICT, "a device signed two different certificates")
             return False
         if identity is not None:

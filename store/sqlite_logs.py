@@ -15,8 +15,8 @@ from ..protocol.run import BLOCK, Run
 from .base import Interval, LogKey
 from .intervals import Held
 from .serving import as_sent, longest_run
-from .sqlite_database import SqlitePart
-from .sqlite_rows import entry_of, received_ms
+from .sqlite_database import Database, SqlitePart
+from .sqlite_entries import EntryTable
 
 _SELECT_STATE: Final = """
     SELECT l.id, l.seq, l.head, l.channel, i.id
@@ -38,6 +38,10 @@ class _End(NamedTuple):
 
 class SqliteLogs(SqlitePart):
     """Logs of known devices, with gaps or without. `LogStore` describes the methods."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._entries = EntryTable(database)
 
     @property
     def nonce(self) -> bytes:
@@ -131,10 +135,11 @@ class SqliteLogs(SqlitePart):
 
     def written_ms(self, key: LogKey, seq: int) -> int:
         found = self._database.row(
-            "SELECT coalesce(t_ms, order_ms) FROM entry"
-            " WHERE log = (SELECT n FROM log WHERE id = ?) AND seq <= ?"
-            " ORDER BY seq DESC LIMIT 1",
-            (log_id(*key), seq),
+            "SELECT coalesce(e.t_ms, e.order_ms)"
+            " FROM arrival AS a JOIN entry AS e ON e.n = a.n + min(?, a.last) - a.first"
+            " WHERE a.log = (SELECT n FROM log WHERE id = ?) AND a.first <= ?"
+            " ORDER BY a.first DESC LIMIT 1",
+            (seq, log_id(*key), seq),
         )
         return found[0] if found else 0
 
@@ -156,11 +161,11 @@ class SqliteLogs(SqlitePart):
         lowest = max(first, interval.first, end.seq // BLOCK * BLOCK)
 
         def prev_of(seq: int) -> bytes:
-            return interval.prev if seq == interval.first else self._id_at(log, seq - 1)
+            return interval.prev if seq == interval.first else self._entries.id_at(log, seq - 1)
 
         return longest_run(
             key,
-            self._entries_down(log, lowest, end, now_ms),
+            self._sent_now(log, lowest, end, now_ms),
             needed=end.seq - end.asked + 1,
             signature=end.signature,
             max_bytes=max_bytes,
@@ -174,31 +179,17 @@ class SqliteLogs(SqlitePart):
         if asked == interval.last:
             return _End(asked, asked, interval.signature)
         block_end = asked // BLOCK * BLOCK + BLOCK - 1
-        kept = self._database.row(
-            "SELECT seq, signature FROM entry WHERE log = ? AND seq BETWEEN ? AND ?"
-            " AND signature IS NOT NULL ORDER BY seq LIMIT 1",
-            (log, asked, min(block_end, interval.last)),
-        )
-        seq, signature = kept or (interval.last, interval.signature)
-        return _End(asked, seq, signature)
+        signed = [
+            _End(asked, placed.entry.seq, placed.signature)
+            for placed in self._entries.newest_first(log, asked, min(block_end, interval.last))
+            if placed.signature
+        ]
+        return signed[-1] if signed else _End(asked, interval.last, interval.signature)
 
-    def _entries_down(self, log: int, lowest: int, end: _End, now_ms: int) -> Iterator[Entry]:
+    def _sent_now(self, log: int, lowest: int, end: _End, now_ms: int) -> Iterator[Entry]:
         """Yield the entries of a run from its end downwards, as they are sent now."""
-        rows = self._database.each(
-            "SELECT n, seq, id, coalesce(t_ms, order_ms), lamport, rest, payload FROM entry"
-            " WHERE log = ? AND seq BETWEEN ? AND ? ORDER BY seq DESC",
-            (log, lowest, end.seq),
-        )
-        for row in rows:
-            entry = entry_of(row)
-            if entry.seq > end.asked:
-                entry = entry._replace(payload=None)
+        for n, _, entry in self._entries.newest_first(log, lowest, end.seq):
+            sent = entry
             if entry.expire_ms:
-                entry = as_sent(entry, now_ms - received_ms(self._database, row[0]))
-            yield entry
-
-    def _id_at(self, log: int, seq: int) -> bytes:
-        (entry_id,) = self._database.row(
-            "SELECT id FROM entry WHERE log = ? AND seq = ?", (log, seq)
-        )
-        return bytes(entry_id)
+                sent = as_sent(entry, now_ms - self._entries.received_ms(n))
+            yield sent._replace(payload=None) if entry.seq > end.asked else sent

@@ -12,7 +12,7 @@ from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, MAX_SEEN
 from ..protocol.roster import Roster, roster_rows, roster_value
 from .base import MAX_PEER_MEMORIES, NO_MEMORY, HeldEntry, Peer, PeerMemory
 from .sqlite_database import SqlitePart
-from .sqlite_rows import held_entry_of, prefix_of
+from .sqlite_entries import held_entry_of, prefix_of
 
 
 class SqlitePeers(SqlitePart):
@@ -59,10 +59,10 @@ class SqlitePeers(SqlitePart):
     def note_shown(self, entry_ids: Iterable[bytes]) -> None:
         with self._database.writing():
             self._database.write_many(
-                "INSERT INTO shown (log, seq) SELECT e.log, e.seq"
-                " FROM entry AS e JOIN log AS l ON l.n = e.log"
-                " WHERE substr(e.id, 1, 5) = ? AND e.id = ? AND l.channel IN (?, ?)"
-                " ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
+                "INSERT INTO shown SELECT log, seq, n FROM held_entry"
+                " WHERE substr(id, 1, 5) = ? AND id = ? AND channel IN (?, ?)"
+                " ON CONFLICT DO UPDATE SET seq = excluded.seq, entry = excluded.entry"
+                " WHERE excluded.seq > seq",
                 [
                     (prefix_of(entry_id), entry_id, CHANNEL_IDENTITY, CHANNEL_POSTS)
                     for entry_id in entry_ids
@@ -71,7 +71,7 @@ class SqlitePeers(SqlitePart):
 
     def shown(self) -> list[HeldEntry]:
         rows = self._database.rows(
-            "SELECT e.* FROM shown AS s JOIN held_entry AS e ON e.log = s.log AND e.seq = s.seq"
+            "SELECT e.* FROM shown AS s JOIN held_entry AS e ON e.n = s.entry"
             " WHERE NOT e.own ORDER BY e.lamport DESC LIMIT ?",
             (MAX_SEEN,),
         )

@@ -11,7 +11,7 @@ from ..protocol.entry import CHANNEL_IDENTITY, Entry
 from .base import Device, Follow, HeldEntry, Identity
 from .derived import word_rank
 from .sqlite_database import Database, SqlitePart
-from .sqlite_rows import held_entry_of, id_range, prefix_of
+from .sqlite_entries import held_entry_of, id_range, prefix_of
 
 _SELECT_IDENTITY: Final = "SELECT id, inception, coalesce(petname, ''), name FROM identity"
 

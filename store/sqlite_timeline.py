@@ -10,7 +10,7 @@ from ..protocol.entry import CHANNEL_POSTS
 from .base import HeldEntry, PageMark, SearchResult, TimelinePost
 from .derived import links_of_post, moved_answers, searchable_text
 from .sqlite_database import Database, SqlitePart
-from .sqlite_rows import held_entry_of, id_range, post_of, prefix_of
+from .sqlite_entries import held_entry_of, id_range, post_of, prefix_of
 from .words import best_matches, index_text, parse_query
 
 _TOP: Final = PageMark(2**63 - 1, 0)
@@ -47,12 +47,16 @@ class SqliteTimeline(SqlitePart):
             )
         else:
             numbers = self._database.rows(
-                "SELECT n FROM entry INDEXED BY entry_place"
-                " WHERE (order_ms, n) < (?, ?) AND log IN ("
-                "    SELECT l.n FROM log AS l JOIN device AS d ON d.n = l.device"
-                "    JOIN identity AS i ON i.n = d.identity WHERE i.id = ? AND l.channel = ?)"
-                " ORDER BY order_ms DESC, n DESC LIMIT ?",
-                (*mark, identity, CHANNEL_POSTS, limit),
+                """
+                SELECT e.n FROM identity AS i
+                JOIN device AS d ON d.identity = i.n
+                JOIN log AS l ON l.device = d.n AND l.channel = ?
+                JOIN arrival AS a ON a.log = l.n
+                CROSS JOIN entry AS e ON e.n BETWEEN a.n AND a.n + a.last - a.first
+                WHERE i.id = ? AND (e.order_ms, e.n) < (?, ?)
+                ORDER BY e.order_ms DESC, e.n DESC LIMIT ?
+                """,
+                (CHANNEL_POSTS, identity, *mark, limit),
             )
         return [self._post(n) for (n,) in numbers]
 

@@ -1,0 +1,240 @@
+"""The entries of a SQLite database: one row each, in order of arrival.
+
+New entries always go to the end of the table. Consecutive entries of one log that arrived
+together have consecutive numbers, and one row of ``arrival`` says for all of them where they
+belong: an index entry for each is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ..protocol.content import post_links
+from ..protocol.entry import CHANNEL_POSTS, SALT_BYTES, USUAL_QUALITY, Entry, hash_payload
+from ..protocol.hashing import HASH_BYTES
+from .base import HeldEntry, LogKey, TimelinePost
+from .sqlite_database import Database
+
+PREFIX_BYTES: Final = 5
+"""Bytes of an id that are indexed. Whole ids are compared afterwards, so a longer prefix
+would only make the index larger: among ten million entries one lookup in a hundred thousand
+meets a second candidate."""
+
+Row = tuple[Any, ...]
+
+
+class PlacedEntry(NamedTuple):
+    """An entry with its number and the signature that is kept with it."""
+
+    n: int
+    signature: bytes | None
+    entry: Entry
+
+
+class _Rest(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Fields of an entry that seldom differ from the usual."""
+
+    t_quality: int
+    seen: tuple[bytes, ...]
+    expire_ms: int
+    remaining_ms: int
+    """When it arrived here."""
+    ext: bytes
+    stub: tuple[int, bytes] | None
+    """Size and hash of a payload that is not held."""
+
+
+_encode_rest: Final = msgspec.msgpack.Encoder().encode
+_decode_rest: Final = msgspec.msgpack.Decoder(_Rest).decode
+
+
+def prefix_of(entry_id: bytes) -> bytes:
+    """Return what is indexed of an id."""
+    return entry_id[:PREFIX_BYTES]
+
+
+def id_range(bits: int, bit_count: int) -> tuple[bytes, bytes]:
+    """Return the lowest and the highest id (32 bytes) that begins with these bits."""
+    open_bits = 8 * HASH_BYTES - bit_count
+    lowest = bits << open_bits
+    highest = lowest | ((1 << open_bits) - 1)
+    return lowest.to_bytes(HASH_BYTES, "big"), highest.to_bytes(HASH_BYTES, "big")
+
+
+def entry_rows(
+    entries: Iterable[Entry],
+    *,
+    first_n: int,
+    channel: int,
+    received_ms: int,
+    signatures: Mapping[int, bytes],
+) -> list[Row]:
+    """Return the rows of consecutive numbers for entries that arrive now.
+
+    The loop does by hand what `links_of_post` and `first_order_ms` say: it is the hot path.
+
+    Args:
+        first_n: number of the first one.
+        signatures: those that are kept for good, by sequence number.
+    """
+    rows: list[Row] = []
+    for n, entry in enumerate(entries, first_n):
+        seq, entry_id, t_ms, _, lamport, _, _, _, _, _, _, payload = entry
+        claimed_ms: int | None = t_ms
+        order_ms = parent = root = None
+        if channel == CHANNEL_POSTS and payload is not None:
+            links = post_links(payload[SALT_BYTES:])
+            if links is not None:
+                order_ms = t_ms if t_ms < received_ms else received_ms
+                claimed_ms = None if order_ms == t_ms else t_ms
+                parent, root = links
+                if parent is not None:
+                    parent = parent[:PREFIX_BYTES]
+                if root is not None:
+                    root = root[:PREFIX_BYTES]
+        rest = _rest_of(entry)
+        signature = signatures.get(seq)
+        rows.append(
+            (n, entry_id, claimed_ms, lamport, order_ms, parent, root, rest, signature, payload)
+        )
+    return rows
+
+
+def _rest_of(entry: Entry) -> bytes | None:
+    """Return what goes beside the columns of an entry; None if everything is as usual."""
+    _, _, _, t_quality, _, seen, expire_ms, remaining_ms, size, digest, ext, payload = entry
+    unusual = t_quality != USUAL_QUALITY or seen or expire_ms or ext
+    if payload is not None and not unusual:
+        return None
+    stub = (size, digest) if payload is None else None
+    return _encode_rest(_Rest(t_quality, seen, expire_ms, remaining_ms, ext, stub))
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """Return the entry of seq, id, t_ms, lamport, rest and payload."""
+    seq, entry_id, t_ms, lamport, packed, payload = row
+    if packed is None:
+        digest = hash_payload(payload)
+        size = len(payload)
+        return Entry(
+            seq, entry_id, t_ms, USUAL_QUALITY, lamport, (), 0, 0, size, digest, b"", payload
+        )
+    rest = _decode_rest(packed)
+    size, digest = rest.stub or (len(payload), hash_payload(payload))
+    return Entry(
+        seq,
+        entry_id,
+        t_ms,
+        rest.t_quality,
+        lamport,
+        rest.seen,
+        rest.expire_ms,
+        rest.remaining_ms,
+        size,
+        digest,
+        rest.ext,
+        payload,
+    )
+
+
+def held_entry_of(row: Sequence[Any]) -> HeldEntry:
+    """Return the entry of a row of the view ``held_entry``."""
+    device, channel, identity, prev, signature, received_ms, via = row[8:15]
+    return HeldEntry(
+        log=LogKey(device, channel),
+        identity=identity,
+        prev=prev,
+        entry=entry_of(row[2:8]),
+        signature=signature,
+        received_ms=received_ms,
+        via=via,
+    )
+
+
+def post_of(row: Sequence[Any]) -> TimelinePost:
+    """Return the post of a row of the view ``held_entry``."""
+    n, order_ms = row[:2]
+    return TimelinePost(n, order_ms, held_entry_of(row))
+
+
+class EntryTable:
+    """Entries by their log and sequence number. Writes belong inside `Database.writing`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def id_at(self, log: int, seq: int) -> bytes:
+        """Return the id of an entry that is held."""
+        (entry_id,) = self._database.row(
+            "SELECT e.id FROM arrival AS a JOIN entry AS e ON e.n = a.n + ? - a.first"
+            " WHERE a.log = ? AND a.first <= ? ORDER BY a.first DESC LIMIT 1",
+            (seq, log, seq),
+        )
+        return bytes(entry_id)
+
+    def newest_first(self, log: int, lowest: int, highest: int) -> Iterator[PlacedEntry]:
+        """Yield the held entries ``lowest..highest`` of a log from the upper end."""
+        rows = self._database.each(
+            """
+            SELECT e.n, e.signature,
+                a.first + e.n - a.n, e.id, coalesce(e.t_ms, e.order_ms), e.lamport,
+                e.rest, e.payload
+            FROM arrival AS a CROSS JOIN entry AS e
+                ON e.n BETWEEN a.n + max(:lowest - a.first, 0)
+                    AND a.n + min(:highest, a.last) - a.first
+            WHERE a.log = :log AND a.first <= :highest AND a.first >= coalesce(
+                (SELECT max(first) FROM arrival WHERE log = :log AND first <= :lowest), 0)
+            ORDER BY a.first DESC, e.n DESC
+            """,
+            {"log": log, "lowest": lowest, "highest": highest},
+        )
+        for n, signature, *row in rows:
+            yield PlacedEntry(n, signature, entry_of(row))
+
+    def received_ms(self, n: int) -> int:
+        """Return when an entry arrived."""
+        (received_ms,) = self._database.row(
+            "SELECT received_ms FROM arrival WHERE n <= ? ORDER BY n DESC LIMIT 1", (n,)
+        )
+        return int(received_ms)
+
+    def insert(
+        self, log: int, rows: Sequence[Row], *, first: int, received_ms: int, source: int
+    ) -> int:
+        """Write rows of consecutive entries of a log; return how many are posts.
+
+        Args:
+            rows: made by `entry_rows`, numbered on from the highest number in use.
+            first: sequence number of the first.
+        """
+        posts = sum(row[4] is not None for row in rows)
+        self._database.write_many("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._database.write(
+            "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (rows[0][0], log, first, first + len(rows) - 1, received_ms, source, posts),
+        )
+        return posts
+
+    def take_out(self, n: int) -> None:
+        """Delete the entry with this number, a stub, and cut the row of its arrival in two."""
+        start, log, first, last, received_ms, source, posts = self._database.row(
+            "SELECT * FROM arrival WHERE n <= ? ORDER BY n DESC LIMIT 1", (n,)
+        )
+        end = start + last - first
+        (above,) = self._database.row(
+            "SELECT count(*) FROM entry WHERE n > ? AND n <= ? AND order_ms IS NOT NULL", (n, end)
+        )
+        self._database.write("DELETE FROM entry WHERE n = ?", (n,))
+        self._database.write("DELETE FROM arrival WHERE n = ?", (start,))
+        seq = first + n - start
+        parts = [
+            (start, log, first, seq - 1, received_ms, source, posts - above),
+            (n + 1, log, seq + 1, last, received_ms, source, above),
+        ]
+        self._database.write_many(
+            "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [part for part in parts if part[2] <= part[3]],
+        )
