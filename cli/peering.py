@@ -9,7 +9,7 @@ import click
 
 from .lines import Line, Span, Style, flow, line, prose
 from .params import duration_ms
-from .quantities import ago, date, duration
+from .quantities import ago, date
 from .verbs import Verb, VerbGroup
 
 if TYPE_CHECKING:
@@ -154,14 +154,13 @@ def invite_command(shell: Shell, addresses: tuple[str, ...], name: str, valid_ms
         result = node.call(INVITE, InviteRequest(addresses=addresses, name=name, valid_ms=valid_ms))
     shell.answer(result, [line(result.uri)])
     if not shell.as_json:
-        shell.screen.tell(*_how_to_use(result, shell.screen.width, shell.now_ms()))
+        shell.screen.tell(*_how_to_use(result, shell.screen.width))
 
 
-def _how_to_use(result: InviteResult, width: int, now_ms: int) -> Iterator[Line]:
-    valid = duration(result.expires_ms - now_ms)
+def _how_to_use(result: InviteResult, width: int) -> Iterator[Line]:
     yield from prose(
-        f"Works once, within {valid} (until {date(result.expires_ms)}), at"
-        f" {' '.join(result.addresses)}. On the other computer, type:",
+        f"It works once, until {date(result.expires_ms)}, at {' '.join(result.addresses)}. Hand it"
+        " over like a key. On the other computer, type:",
         width,
         style=Style.FAINT,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from click.testing import CliRunner
 
 from slowlight.cli.main import run
@@ -20,7 +21,8 @@ from slowlight.node.config import Config
 from slowlight.node.direct import open_direct
 from slowlight.node.errors import ServiceError
 from slowlight.node.home import Home
-from slowlight.node.operations import Operation, Request, Result, SyncEvent
+from slowlight.node.operations import Operation, PeerView, Request, Result, SyncEvent
+from slowlight.node.operations import Person as PersonView
 from slowlight.protocol.run import Run
 from slowlight.store.memory import MemoryStore
 from tests.people import START_MS, Person
@@ -136,3 +138,32 @@ class ScriptedClient:
         """Type one command that this node answers."""
         shell = Shell(now_ms=lambda: NOW_MS, open_client=self.open)
         return typed(shell, *arguments, environ=environ)
+
+
+def someone(name: str = "bob", *, own: bool = False) -> PersonView:
+    """A person in an answer."""
+    short_id = "k3v9-7qpm-x2da"
+    return PersonView(
+        identity="cd" * 32,
+        short_id=short_id,
+        petname="",
+        name=name,
+        label=f"{name}@{short_id}",
+        own=own,
+    )
+
+
+def some_peer(name: str = "bob", **fields: Any) -> PeerView:
+    """A peer in an answer: known, followed and not connected, unless ``fields`` say otherwise."""
+    known = PeerView(
+        person=someone(name),
+        device=name.encode().hex().ljust(64, "0"),
+        box_public="ef" * 32,
+        addresses=("192.0.2.7:4242",),
+        name="",
+        last_contact="",
+        last_contact_ms=0,
+        connected=False,
+        following=True,
+    )
+    return msgspec.structs.replace(known, **fields)
