@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -142,11 +143,22 @@ async def _until_quiet(stored: Bell) -> None:
             return
 
 
-async def until_signalled() -> None:
-    """Return at the first SIGINT or SIGTERM; a second one ends the process at once."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            return
+async def run_until_signalled(
+    home: Home, config: Config, log: Log, task_status: trio.TaskStatus[RunningNode]
+) -> None:
+    """Run a node until the first SIGINT or SIGTERM; a second one ends the process at once.
+
+    Signals are heard before the node says that it is ready: whoever saw that can stop it.
+    """
+    with ExitStack() as hearing:
+        signals = hearing.enter_context(trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
+
+        async def until_signalled() -> None:
+            async for _ in signals:
+                hearing.close()
+                return
+
+        await run_node(home, config, stop=until_signalled, log=log, task_status=task_status)
 
 
 class _Announcement(trio.TaskStatus[RunningNode]):
@@ -172,4 +184,4 @@ def run_daemon(home: Home, config: Config, on_ready: OnReady) -> None:
     """
     ready = _Announcement(on_ready)
     with opened_log(config.log) as log:
-        trio.run(partial(run_node, home, config, stop=until_signalled, log=log, task_status=ready))
+        trio.run(run_until_signalled, home, config, log, ready)
