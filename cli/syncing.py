@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -14,6 +14,7 @@ from .quantities import count, precise_duration, size
 from .verbs import Verb
 
 if TYPE_CHECKING:
+    from ..node.client import OnEvent
     from ..node.operations import SyncCounts, SyncEvent, SyncOutcome, SyncResult
     from .screen import Screen
     from .shell import Shell
@@ -55,15 +56,27 @@ def sync_command(shell: Shell, who: tuple[str, ...], timeout_ms: int) -> int:
     """
     from ..node.operations import SYNC, SyncRequest
 
-    progress = _JsonLines(shell.screen) if shell.as_json else _Progress(shell.screen)
+    request = SyncRequest(who=who, timeout_ms=timeout_ms)
     with shell.node("sync") as node:
-        try:
-            result = node.call(SYNC, SyncRequest(who=who, timeout_ms=timeout_ms), progress.tell)
-        finally:
-            progress.end()
-    shell.answer(result, _receipt(result, shell.screen.width))
+        result = show_exchange(shell, lambda on_event: node.call(SYNC, request, on_event))
     if result.total.entries_in:
         shell.advise(f"Next: {shell.command('read')}")
+    return exit_code(result)
+
+
+def show_exchange(shell: Shell, exchange: Callable[[OnEvent], SyncResult]) -> SyncResult:
+    """Carry out an exchange, and show how it goes and its receipt."""
+    progress = _JsonLines(shell.screen) if shell.as_json else _Progress(shell.screen)
+    try:
+        result = exchange(progress.tell)
+    finally:
+        progress.end()
+    shell.answer(result, _receipt(result, shell.screen.width))
+    return result
+
+
+def exit_code(result: SyncResult) -> int:
+    """Return the exit code of a command that exchanged."""
     return 0 if result.in_sync else UNREACHABLE
 
 
@@ -150,7 +163,7 @@ def _amounts(counts: SyncCounts, took_ms: int) -> Iterator[Span]:
     yield Span(f"went {_amount(counts.entries_out, counts.payload_bytes_out)}")
     wire = f"{size(counts.wire_bytes_in)} in, {size(counts.wire_bytes_out)} out"
     yield Span(f"on the wire {wire}", Style.FAINT)
-    yield Span(precise_duration(took_ms), Style.FAINT)
+    yield Span(f"waited {precise_duration(took_ms)}", Style.FAINT)
     if counts.wanted:
         yield Span(f"still missing {count(counts.wanted, 'entry', 'entries')}", Style.ODD)
 

@@ -39,7 +39,7 @@ class Exchange:
         self._peer = peer
         self._live = live
         self._on_news = on_news
-        self._before = _NOTHING if live is None else live.counts
+        self._before = _NOTHING if live is None else live.receipted
         self._begun_s = trio.current_time()
 
     async def run(self, connect: Connect, timeout_s: float) -> ExchangeEnd:
@@ -82,7 +82,10 @@ class Exchange:
     def _end(self, ending: Ending, reason: str, address: str) -> ExchangeEnd:
         self._tell("done" if ending == "in_sync" else "failed", reason)
         took_ms = round((trio.current_time() - self._begun_s) * 1_000)
-        return ExchangeEnd(self._peer, address, ending, reason, self._counts(), took_ms)
+        counts = self._counts()
+        if self._live is not None:
+            self._live.receipted = self._live.counts
+        return ExchangeEnd(self._peer, address, ending, reason, counts, took_ms)
 
     def _counts(self) -> SyncCounts:
         if self._live is None:

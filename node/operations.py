@@ -580,7 +580,9 @@ class SyncOutcome(View, frozen=True):
     reason: str
     """Empty for ``in_sync``."""
     counts: SyncCounts
+    """What came and went since the last receipt for this session, or since it began."""
     took_ms: int
+    """From the request to this end; a session that was live may have done its part before."""
 
 
 class SyncResult(Result, frozen=True):

@@ -61,6 +61,8 @@ class LiveSession:
         self.since_ms = since_ms
         self.greeted = False
         """Whether the peer has said anything yet."""
+        self.receipted = SyncCounts()
+        """What receipts have told of: each tells what came and went since the one before."""
         self.failure = ""
         """Why it ended, if not by a farewell."""
         self.replaced_by: LiveSession | None = None
