@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
 import trio
 import trio.testing
 
-from slowlight.node.carriers.base import Decide, Promise, ProvenPeer, RefusedError
+from slowlight.node.carriers.base import (
+    Decide,
+    Link,
+    LostLinkError,
+    Promise,
+    ProvenPeer,
+    RefusedError,
+)
 from slowlight.node.carriers.noise_link import LinkKeys, NoiseLink, initiate, respond
 from slowlight.node.carriers.reception import Limits, Reception
 from slowlight.protocol.errors import SlowlightError
@@ -100,7 +108,7 @@ class Desk:
     """A reception that echoes what its links say, and remembers what happened."""
 
     end: End
-    links: list[NoiseLink] = field(default_factory=list[NoiseLink])
+    links: list[Link] = field(default_factory=list[Link])
     sources: list[str] = field(default_factory=list[str])
     refusals: list[tuple[float, SlowlightError]] = field(
         default_factory=list[tuple[float, SlowlightError]]
@@ -117,12 +125,13 @@ class Desk:
             limits=limits or Limits(),
         )
 
-    async def _echo(self, link: NoiseLink, source: str) -> None:
+    async def _echo(self, link: Link, source: str) -> None:
         self.links.append(link)
         self.sources.append(source)
-        while messages := await link.receive():
-            for message in messages:
-                await link.send(message)
+        with suppress(LostLinkError):
+            while messages := await link.receive():
+                for message in messages:
+                    await link.send(message)
 
     def _note(self, _source: str, refusal: SlowlightError) -> None:
         self.refusals.append((trio.current_time(), refusal))

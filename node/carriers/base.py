@@ -66,10 +66,16 @@ class Link(Protocol):
     peer_greeting: Greeting | None
     """What the peer said in its handshake; None where there was none."""
     promise: Promise
-    bytes_in: int
-    """Bytes received from the carrier so far, handshake and framing included."""
-    bytes_out: int
-    """Bytes handed to the carrier so far, handshake and framing included."""
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes received from the carrier so far, handshake and framing included."""
+        ...
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes handed to the carrier so far, handshake and framing included."""
+        ...
 
     async def send(self, message: bytes) -> None:
         """Send one message of at most 65,519 bytes; one task at a time.

@@ -220,8 +220,8 @@ async def initiate(
     closed if anything goes wrong. The caller sets the deadline.
 
     Raises:
-        RefusedError: ``decide`` said so, or the peer closed the link without an answer.
-        LostLinkError: the link was cut.
+        RefusedError: ``decide`` said so, or the link closed before an answer came.
+        LostLinkError: the link was cut later.
         ProtocolError, DecodeError, IntegrityError: the peer broke the protocol.
     """
     async with AsyncExitStack() as on_failure:
@@ -235,12 +235,7 @@ async def initiate(
             ephemeral=keys.new_ephemeral(),
             remote_static=remote_static,
         )
-        await messages.send(handshake.write_message())
-        answer = await messages.receive_one()
-        if answer is None:
-            raise RefusedError(
-                "it closed the link without an answer: it is another node, or it has no room"
-            )
+        answer = await _answer_to(handshake.write_message(), messages)
         greeting = decode_greeting(handshake.read_message(answer))
         peer = decide(remote_static, greeting)
         await messages.send(handshake.write_message(greet().encode()))
@@ -301,3 +296,14 @@ async def respond(
         peer_greeting=greeting,
         promise=promise,
     )
+
+
+async def _answer_to(call: bytes, messages: MessageStream) -> bytes:
+    try:
+        await messages.send(call)
+        answer = await messages.receive_one()
+    except LostLinkError:
+        answer = None  # a node that wants no caller hangs up in the middle of a word
+    if answer is None:
+        raise RefusedError("no answer before the link closed: it is another node, or has no room")
+    return answer

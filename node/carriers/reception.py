@@ -9,10 +9,10 @@ from typing import TypeAlias
 import trio
 
 from ...protocol.errors import SlowlightError
-from .base import Decide, Greet, LostLinkError, Promise, RefusedError
+from .base import Decide, Greet, Link, LostLinkError, Promise, RefusedError
 from .noise_link import LinkKeys, NoiseLink, respond
 
-OnLink: TypeAlias = Callable[[NoiseLink, str], Awaitable[None]]
+OnLink: TypeAlias = Callable[[Link, str], Awaitable[None]]
 """Serves one link, whose source is named; the link is closed when it returns."""
 OnRefusal: TypeAlias = Callable[[str, SlowlightError], None]
 """Hears that a caller from this source was not let in, and why."""

@@ -81,17 +81,21 @@ async def serve(
     await trio.serve_listeners(welcome, list(listeners), task_status=task_status)
 
 
-def _source_of(stream: trio.SocketStream) -> str:
-    try:
-        host: str = stream.socket.getpeername()[0]
-    except OSError:
-        return "an address that is gone"
-    address = ipaddress.ip_address(host.partition("%")[0])
+def source_of_peer(peername: Sequence[str | int]) -> str:
+    """Return the IPv4 address, or the IPv6 network of 64 bits, of a socket's peer name."""
+    address = ipaddress.ip_address(str(peername[0]).partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is None:
             return str(ipaddress.ip_network((address, _SITE_BITS), strict=False))
         address = address.ipv4_mapped
     return str(address)
+
+
+def _source_of(stream: trio.SocketStream) -> str:
+    try:
+        return source_of_peer(stream.socket.getpeername())
+    except OSError:  # reset by the peer before it was accepted
+        return "nowhere"
 
 
 def _notice_dead_peers(sock: trio.socket.SocketType | trio.SocketStream) -> None:
