@@ -41,7 +41,7 @@ class SqliteTimeline(SqlitePart):
         mark = before or _TOP
         if identity is None:
             numbers = self._database.rows(
-                "SELECT n FROM entry WHERE (order_ms, n) < (?, ?)"
+                "SELECT n FROM entry WHERE order_ms IS NOT NULL AND (order_ms, n) < (?, ?)"
                 " ORDER BY order_ms DESC, n DESC LIMIT ?",
                 (*mark, limit),
             )
