@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .lines import Line, Span, Style, flow, line, prose
+from .lines import Line, Span, Style, line, prose
 from .verbs import VerbGroup
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.group(
     "config",
     cls=VerbGroup,
-    examples=("slowlight config list", 'nano "$(slowlight config path)"'),
+    examples=("slowlight config list", "slowlight config path"),
 )
 def config_command() -> None:
     """See the settings, and where each comes from.
@@ -50,7 +50,9 @@ def list_(shell: Shell) -> None:
     shell.answer(result, (one for item in items for one in _setting(item, shell.screen.width)))
 
 
-@config_command.command("path", examples=("slowlight config path", "slowlight config path --json"))
+@config_command.command(
+    "path", examples=("slowlight config path", 'nano "$(slowlight config path)"')
+)
 @click.pass_obj
 def path(shell: Shell) -> None:
     """Say where the configuration file is, or would be."""
@@ -61,14 +63,14 @@ def path(shell: Shell) -> None:
 
 
 def _setting(item: Resolved, width: int) -> Iterator[Line]:
-    yield from flow([Span(f"{item.key} = {_toml(item.value)}"), _origin(item)], width)
+    yield line(f"{item.key} = {_toml(item.value)}  ", _origin(item))
     yield from prose(item.meaning, width, indent=2, style=Style.FAINT)
 
 
 def _origin(item: Resolved) -> Span:
     if item.origin == "default":
-        return Span("default", Style.FAINT)
-    return Span(f"{item.origin}: {item.source}", Style.STRONG)
+        return Span("# default", Style.FAINT)
+    return Span(f"# {item.origin}: {item.source}", Style.STRONG)
 
 
 def _toml(value: Setting) -> str:

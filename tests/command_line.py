@@ -83,7 +83,7 @@ class Desk:
         self, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None
     ) -> Ending:
         """Type one command."""
-        shell = Shell(now_ms=lambda: self.now_ms, open_client=self._open_client)
+        shell = Shell(now_ms=lambda: self.now_ms, open_client=self.open_client)
         shell.home_flag = str(self.home.path)
         return typed(shell, *arguments, stdin=stdin, environ=environ)
 
@@ -94,7 +94,8 @@ class Desk:
             self.store.ingest([person.verified_ident(), *runs], received_ms=self.now_ms, via=VIA)
 
     @contextmanager
-    def _open_client(self, home: Home, config: Config, _purpose: str) -> Generator[Client]:
+    def open_client(self, home: Home, config: Config, _purpose: str) -> Generator[Client]:
+        """Open the node of this desk, whatever home is named."""
         with open_direct(
             home,
             config,
