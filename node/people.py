@@ -166,13 +166,13 @@ class People:
                         key,
                         max(held.first, last // BLOCK * BLOCK),
                         last,
-                        end_known=True,
+                        end_known=False,
                         max_bytes=MAX_RUN_BYTES,
                         now_ms=self._clock(),
                     )
                     if run is None:
                         break
-                    yield from open_run(run, trusted_end=run.last_id)
+                    yield from open_run(run)
                     last = run.first - 1
 
     def _views(self) -> Views:

@@ -49,6 +49,8 @@ USUAL_QUALITY: Final = 10
 """log2 of the clock uncertainty in ms that a run does not need to mention: about one second."""
 MAX_T_MS: Final = 2**62 - 1
 """Latest date: a difference of two dates, its sign folded in, still fits a varint."""
+MAX_LAMPORT: Final = MAX_T_MS
+"""Highest Lamport value, for the same reason."""
 MAX_LAMPORT_STEP: Final = 2**20
 """A seen Lamport value further above one's own is ignored: it would be a liar's."""
 
@@ -176,7 +178,7 @@ def decode_header(data: bytes) -> Header:
         id=hash_header(data),
         t_ms=as_uint(fields[5], MAX_T_MS, "header t_ms"),
         t_quality=as_uint(fields[6], MAX_QUALITY, "header t_quality"),
-        lamport=as_uint(fields[7], MAX_UINT, "header lamport"),
+        lamport=as_uint(fields[7], MAX_LAMPORT, "header lamport"),
         seen=check_seen(
             as_bytes(item, HASH_BYTES, "header seen")
             for item in as_list(fields[8], MAX_SEEN, "header seen")
@@ -239,7 +241,7 @@ def next_lamport(own: int, seen: Sequence[int] = ()) -> int:
             ``own`` are ignored, so that a liar cannot push everyone to the end of the range.
     """
     believed = (value for value in seen if value <= own + MAX_LAMPORT_STEP)
-    return min(MAX_UINT, 1 + max((own, *believed)))
+    return min(MAX_LAMPORT, 1 + max((own, *believed)))
 
 
 def write_entry(

@@ -40,8 +40,8 @@ SHORT_HASH_BYTES: Final = 8
 MAX_ROWS_PER_PART: Final = 1_280
 """Roster rows of at most 50 bytes; 1,280 fit a frame."""
 MAX_ROSTER_PARTS: Final = -(-MAX_ROSTER_ROWS // MAX_ROWS_PER_PART)
-MAX_STATES: Final = 870
-"""Log states of at most 74 bytes; 870 fit a frame."""
+MAX_STATES: Final = 1_290
+"""Log states of at most 50 bytes; 1,290 fit a frame."""
 MAX_WANTS: Final = 800
 """Wants of at most 79 bytes; 800 fit a frame."""
 MAX_BYE_TEXT_BYTES: Final = 200
@@ -194,6 +194,15 @@ class LogState(NamedTuple):
     """Empty if a fork proof froze the log."""
 
 
+class LogHint(NamedTuple):
+    """A state as a HAVE tells it: enough to see what is missing; the digest judges."""
+
+    log: bytes
+    seq: int
+    id: bytes
+    """First 8 bytes of the newest id; empty if a fork proof froze the log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Have:
     """States of logs that the sender offers."""
@@ -201,7 +210,7 @@ class Have:
     scope: Scope
     final: bool
     """The last part of the answer to one RECONCILE."""
-    states: tuple[LogState, ...]
+    states: tuple[LogHint, ...]
 
     def body(self) -> bytes:
         states = [(state.log, state.seq, state.id) for state in self.states]
@@ -211,14 +220,14 @@ class Have:
     def decode(cls, body: bytes) -> Have:
         value = unpack(body, max_bytes=MAX_BODY_BYTES, max_items=MAX_STATES, what="HAVE")
         fields = as_fields(value, 3, "HAVE")
-        states: list[LogState] = []
+        states: list[LogHint] = []
         for item in as_list(fields[2], MAX_STATES, "HAVE states"):
             state = as_fields(item, 3, "HAVE state")
             states.append(
-                LogState(
+                LogHint(
                     as_bytes(state[0], HASH_BYTES, "HAVE log"),
                     as_uint(state[1], MAX_SEQ, "HAVE seq"),
-                    as_bytes_or_none(state[2], HASH_BYTES, "HAVE id") or b"",
+                    as_bytes_or_none(state[2], SHORT_HASH_BYTES, "HAVE id") or b"",
                 )
             )
         return cls(

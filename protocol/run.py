@@ -31,6 +31,7 @@ from .entry import (
     KEY_BYTES,
     MAX_CHANNEL,
     MAX_EXT_BYTES,
+    MAX_LAMPORT,
     MAX_QUALITY,
     MAX_SEEN,
     MAX_SEQ,
@@ -79,9 +80,10 @@ class Run:
     """Per entry: flags, time difference, size, and the flagged fields, as varints."""
     bodies: bytes
     """Payloads one after the other; a stub has its 32-byte payload hash instead."""
-    last_id: bytes
+    last_id: bytes | None
+    """Id of the last entry where it is signed; else None: whoever holds the next one knows it."""
     signature: bytes | None
-    """Signature of ``last_id``; None where the receiver can vouch for ``last_id``."""
+    """Signature of ``last_id``; None where the receiver can vouch for the last entry."""
 
     @property
     def last(self) -> int:
@@ -100,7 +102,7 @@ class Run:
                 self.prev if self.first else b"",
                 self.columns,
                 self.bodies,
-                self.last_id,
+                self.last_id or b"",
                 self.signature or b"",
             )
         )
@@ -123,6 +125,10 @@ def decode_run(data: bytes) -> Run:
     prev = as_bytes_or_none(fields[5], HASH_BYTES, "run prev")
     if (prev is None) != (first == 0) or prev == ZERO_HASH:
         raise DecodeError("run prev: empty exactly where the run begins its log")
+    last_id = as_bytes_or_none(fields[8], HASH_BYTES, "run last_id")
+    signature = as_bytes_or_none(fields[9], SIGNATURE_BYTES, "run signature")
+    if (last_id is None) != (signature is None):
+        raise DecodeError("run last_id: there exactly where a signature proves it")
     return Run(
         device=as_bytes(fields[1], KEY_BYTES, "run device"),
         channel=as_uint(fields[2], MAX_CHANNEL, "run channel"),
@@ -131,8 +137,8 @@ def decode_run(data: bytes) -> Run:
         prev=prev or ZERO_HASH,
         columns=as_bytes_upto(fields[6], MAX_RUN_BYTES, "run columns"),
         bodies=as_bytes_upto(fields[7], MAX_RUN_BYTES, "run bodies"),
-        last_id=as_bytes(fields[8], HASH_BYTES, "run last_id"),
-        signature=as_bytes_or_none(fields[9], SIGNATURE_BYTES, "run signature"),
+        last_id=last_id,
+        signature=signature,
     )
 
 
@@ -150,16 +156,16 @@ def open_run(run: Run, *, trusted_end: bytes | None = None) -> list[Entry]:
         DecodeError: the columns or bodies are malformed.
         IntegrityError: there is no proof for the last id, or the entries do not lead to it.
     """
-    if trusted_end is not None:
-        if run.last_id != trusted_end:
-            raise IntegrityError("a run does not end where the next held entry continues")
-    elif run.signature is None:
-        raise IntegrityError("a run carries no signature and ends at no held entry")
-    else:
+    end = run.last_id if trusted_end is None else trusted_end
+    if run.last_id not in (None, end):
+        raise IntegrityError("a run does not end where the next held entry continues")
+    if trusted_end is None:
+        if run.signature is None or run.last_id is None:
+            raise IntegrityError("a run carries no signature and ends at no held entry")
         verify_entry(run.device, run.last_id, run.signature)
     entries = _rebuild(run)
-    if entries[-1].id != run.last_id:
-        raise IntegrityError("the entries of a run do not lead to its signed end")
+    if entries[-1].id != end:
+        raise IntegrityError("the entries of a run do not lead to its proven end")
     return entries
 
 
@@ -194,7 +200,7 @@ def _rebuild(run: Run) -> list[Entry]:
             hasher.update(payload)
             digest = hasher.digest()
         body_at = body_end
-        if not 0 <= t_ms <= MAX_T_MS or lamport > MAX_UINT:
+        if not 0 <= t_ms <= MAX_T_MS or not 0 <= lamport <= MAX_LAMPORT:
             raise DecodeError(f"run: time or Lamport value of entry {seq} is out of range")
         hasher = header_hash.copy()
         hasher.update(
@@ -249,7 +255,8 @@ def _take_rare(
     expire_ms = remaining_ms = 0
     ext = b""
     if flags & FLAG_LAMPORT:
-        lamport, at = take_varint(columns, at)
+        difference, at = take_varint(columns, at)
+        lamport += unzigzag(difference)
     if flags & FLAG_SEEN:
         count, at = take_varint(columns, at)
         if not 1 <= count <= MAX_SEEN or at + HASH_BYTES * count > len(columns):
@@ -312,7 +319,7 @@ def build_run(
         prev=prev,
         columns=bytes(columns),
         bodies=b"".join(bodies),
-        last_id=entries[-1].id,
+        last_id=entries[-1].id if signature else None,
         signature=signature,
     )
 
@@ -339,7 +346,7 @@ def entry_columns(entry: Entry, t_ms: int, quality: int, lamport: int) -> bytes:
     put_varint(out, zigzag(entry.t_ms - t_ms))
     put_varint(out, entry.size)
     if flags & FLAG_LAMPORT:
-        put_varint(out, entry.lamport)
+        put_varint(out, zigzag(entry.lamport - lamport - 1))
     if flags & FLAG_SEEN:
         out.append(len(entry.seen))
         out += b"".join(entry.seen)

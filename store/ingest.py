@@ -43,7 +43,7 @@ def is_duplicate(run: Run, touched: Sequence[Held], id_at: IdAt) -> bool:
     """
     return any(
         each.first <= run.first and run.last <= each.last for each in touched
-    ) and run.last_id == id_at(run.last)
+    ) and run.last_id in (None, id_at(run.last))
 
 
 def prove(run: Run, touched: Sequence[Held], id_at: IdAt) -> Proven:
@@ -56,7 +56,7 @@ def prove(run: Run, touched: Sequence[Held], id_at: IdAt) -> Proven:
         RefusedError: malformed, forged, or another branch of the log than the one held.
     """
     expected = _expected_end(run, touched, id_at)
-    trusted = expected == run.last_id
+    trusted = expected is not None and run.last_id in (None, expected)
     try:
         entries = open_run(run, trusted_end=expected if trusted else None)
         signature = _checked_signature(run, touched) if trusted else run.signature
@@ -93,7 +93,7 @@ def _checked_signature(run: Run, touched: Sequence[Held]) -> bytes | None:
         each.first <= run.last <= each.last for each in touched
     ):
         return None
-    if run.signature is None:
+    if run.signature is None or run.last_id is None:
         raise IntegrityError("a run to the end of a block carries no signature")
     verify_entry(run.device, run.last_id, run.signature)
     return run.signature

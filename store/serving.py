@@ -61,7 +61,7 @@ def longest_run(
             prev=prev,
             columns=first_columns + b"".join(reversed(columns)),
             bodies=b"".join(reversed(bodies)),
-            last_id=end.id,
+            last_id=end.id if signature else None,
             signature=signature,
         )
 

@@ -17,7 +17,7 @@ from ..protocol.frames import (
     DigestFrame,
     Frame,
     Have,
-    LogState,
+    LogHint,
     Receipt,
     Reconcile,
     Scope,
@@ -71,7 +71,7 @@ class Incoming:
         self._staged: list[Run | VerifiedIdent] = []
         self._staged_bytes = 0
         self._staged_devices: dict[bytes, bytes] = {}
-        self._states: list[LogState] = []
+        self._states: list[LogHint] = []
         self._digest = b""
         self._digest_pending = False
         self._last_part: Have | None = None
@@ -218,7 +218,7 @@ class Incoming:
                 frames += self._ask(Scope.ALL)
         return frames
 
-    def _missing(self, state: LogState) -> list[WantRange]:
+    def _missing(self, state: LogHint) -> list[WantRange]:
         """Return the ranges of a log that the peer has and we do not, newest first."""
         key = self._store.log_key(state.log)
         held = self._store.held(key) if key is not None else []

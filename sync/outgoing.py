@@ -19,6 +19,7 @@ from ..protocol.frames import (
     Frame,
     Have,
     IdentFrame,
+    LogHint,
     LogState,
     Receipt,
     RunFrame,
@@ -98,7 +99,12 @@ class Outgoing:
         if self.roster is None:
             raise ProtocolError("the peer asked for states before it said what it wants")
         self._answers.clear()
-        states = list(self._store.states(self.roster, since=since if scope is Scope.CHANGED else 0))
+        states = [
+            LogHint(state.log, state.seq, state.id[:SHORT_HASH_BYTES])
+            for state in self._store.states(
+                self.roster, since=since if scope is Scope.CHANGED else 0
+            )
+        ]
         said = scope if since else Scope.ALL
         for start in range(0, max(1, len(states)), MAX_STATES):
             part = tuple(states[start : start + MAX_STATES])

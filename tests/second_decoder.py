@@ -98,7 +98,7 @@ def read_header(data: bytes) -> dict[str, Value]:
     _expect((fields["prev"] == bytes(32)) == (fields["seq"] == 0))
     _expect(_is_uint(fields["t_ms"], 2**62 - 1))
     _expect(_is_uint(fields["t_quality"], 63))
-    _expect(_is_uint(fields["lamport"], 2**63 - 1))
+    _expect(_is_uint(fields["lamport"], 2**62 - 1))
     seen = list(_ids(fields["seen"]))
     _expect(len(seen) <= 8 and sorted(set(seen)) == seen)
     _expect(_is_uint(fields["expire_ms"], 2**63 - 1))
@@ -124,8 +124,10 @@ def read_run(data: bytes) -> dict[str, Value]:
     else:
         _expect(_is_bytes(fields["prev"], 32) and fields["prev"] != bytes(32))
     _expect(isinstance(fields["columns"], bytes) and isinstance(fields["bodies"], bytes))
-    _expect(_is_bytes(fields["last_id"], 32))
-    _expect(fields["signature"] == b"" or _is_bytes(fields["signature"], 64))
+    if fields["signature"] == b"":
+        _expect(fields["last_id"] == b"")
+    else:
+        _expect(_is_bytes(fields["last_id"], 32) and _is_bytes(fields["signature"], 64))
     return fields
 
 

@@ -10,6 +10,7 @@ from slowlight.protocol.encoding import MAX_UINT, Value
 from slowlight.protocol.entry import (
     EMPTY_LOG,
     MAX_EXT_BYTES,
+    MAX_LAMPORT,
     MAX_QUALITY,
     MAX_SEEN,
     MAX_T_MS,
@@ -31,6 +32,7 @@ uints = st.one_of(
     st.sampled_from([2**power + step for power in (7, 8, 16, 32) for step in (-1, 0)]),
     st.just(MAX_UINT),
 )
+lamports = uints.filter(lambda value: value <= MAX_LAMPORT) | st.just(MAX_LAMPORT)
 ids = st.binary(min_size=32, max_size=32)
 values: st.SearchStrategy[Value] = st.recursive(
     uints | st.binary(max_size=300),
@@ -90,7 +92,7 @@ def unusual(draw: st.DrawFn, entry: Entry) -> Entry:
     expire_ms = draw(st.just(0) | uints)
     remaining_ms = draw(st.integers(0, expire_ms))
     return entry._replace(
-        lamport=draw(uints),
+        lamport=draw(lamports),
         t_quality=draw(st.integers(0, MAX_QUALITY)),
         seen=tuple(sorted(draw(st.sets(ids, max_size=MAX_SEEN)))),
         expire_ms=expire_ms,

@@ -18,6 +18,7 @@ from slowlight.protocol.entry import (
     MAX_CHANNEL,
     MAX_EXT_BYTES,
     MAX_HEADER_BYTES,
+    MAX_LAMPORT,
     MAX_LAMPORT_STEP,
     MAX_PAYLOAD_BYTES,
     MAX_QUALITY,
@@ -93,7 +94,7 @@ def test_a_damaged_header_is_another_one_or_none(data: bytes) -> None:
     [
         ("t_ms", MAX_T_MS),
         ("t_quality", MAX_QUALITY),
-        ("lamport", MAX_UINT),
+        ("lamport", MAX_LAMPORT),
         ("expire_ms", MAX_UINT),
         ("size", MAX_PAYLOAD_BYTES),
     ],
@@ -124,7 +125,7 @@ def test_the_longest_header_fits_and_nothing_longer_is_looked_at() -> None:
         seq=MAX_SEQ,
         t_ms=MAX_T_MS,
         t_quality=MAX_QUALITY,
-        lamport=MAX_UINT,
+        lamport=MAX_LAMPORT,
         seen=tuple(IDS[:MAX_SEEN]),
         expire_ms=MAX_UINT,
         size=MAX_PAYLOAD_BYTES,
@@ -222,7 +223,7 @@ def test_nothing_is_written_that_a_reader_would_refuse() -> None:
     assert "header t_ms" in refused(t_ms=MAX_T_MS + 1)
     assert "0..2**63-1" in refused(t_ms=-1)
     assert "header t_quality" in refused(t_quality=MAX_QUALITY + 1)
-    assert "0..2**63-1" in refused(lamport=MAX_UINT + 1)
+    assert "header lamport" in refused(lamport=MAX_LAMPORT + 1)
     assert "0..2**63-1" in refused(expire_ms=MAX_UINT + 1)
     assert "header seen" in refused(seen=IDS)
     assert "header seen" in refused(seen=[b"short"])
@@ -248,19 +249,19 @@ def test_lamport_values_follow_what_was_seen_but_no_liar() -> None:
     assert next_lamport(7, [3, 50]) == 51
     assert next_lamport(7, [7 + MAX_LAMPORT_STEP]) == 8 + MAX_LAMPORT_STEP
     assert next_lamport(7, [8 + MAX_LAMPORT_STEP, 9]) == 10
-    assert next_lamport(7, [MAX_UINT]) == 8
-    assert next_lamport(MAX_UINT - 1) == next_lamport(MAX_UINT, [MAX_UINT]) == MAX_UINT
-    at_the_end = replace(DEEP, lamport=MAX_UINT)
+    assert next_lamport(7, [MAX_LAMPORT]) == 8
+    assert next_lamport(MAX_LAMPORT - 1) == next_lamport(MAX_LAMPORT, [MAX_LAMPORT]) == MAX_LAMPORT
+    at_the_end = replace(DEEP, lamport=MAX_LAMPORT)
     assert (
         write_entry(AUTHOR.public, CHANNEL_POSTS, at_the_end, payload=PAYLOAD, t_ms=5).lamport
-        == MAX_UINT
+        == MAX_LAMPORT
     )
 
 
-@given(st.integers(0, MAX_UINT), st.lists(st.integers(0, MAX_UINT), max_size=8))
+@given(st.integers(0, MAX_LAMPORT), st.lists(st.integers(0, MAX_LAMPORT), max_size=8))
 def test_lamport_values_rise_until_the_largest(own: int, seen: list[int]) -> None:
     value = next_lamport(own, seen)
-    assert min(own + 1, MAX_UINT) <= value <= min(own + MAX_LAMPORT_STEP + 1, MAX_UINT)
+    assert min(own + 1, MAX_LAMPORT) <= value <= min(own + MAX_LAMPORT_STEP + 1, MAX_LAMPORT)
 
 
 def test_each_channel_of_each_device_is_a_log_of_its_own() -> None:

@@ -27,7 +27,7 @@ from slowlight.protocol.frames import (
     Have,
     Hello,
     IdentFrame,
-    LogState,
+    LogHint,
     Receipt,
     Reconcile,
     RosterPart,
@@ -71,7 +71,7 @@ frames: st.SearchStrategy[Frame] = st.one_of(
         Have,
         st.sampled_from(Scope),
         st.booleans(),
-        st.lists(st.builds(LogState, ids, seqs, ids | st.just(b"")), max_size=3).map(tuple),
+        st.lists(st.builds(LogHint, ids, seqs, shorts | st.just(b"")), max_size=3).map(tuple),
     ),
     st.builds(Want, st.lists(ranges, max_size=3).map(tuple)),
     st.builds(RunFrame, st.binary(max_size=40)),
@@ -160,8 +160,8 @@ LARGEST: Final[dict[str, tuple[Frame, Frame]]] = {
         ),
     ),
     "HAVE": (
-        Have(Scope.ALL, True, (LogState(LOG, MAX_SEQ, LOG),) * MAX_STATES),
-        Have(Scope.ALL, True, (LogState(LOG, 0, b""),) * (MAX_STATES + 1)),
+        Have(Scope.ALL, True, (LogHint(LOG, MAX_SEQ, LOG[:8]),) * MAX_STATES),
+        Have(Scope.ALL, True, (LogHint(LOG, 0, b""),) * (MAX_STATES + 1)),
     ),
     "WANT": (
         Want((WantRange(LOG, MAX_SEQ, MAX_SEQ, LOG),) * MAX_WANTS),

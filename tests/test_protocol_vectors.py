@@ -194,7 +194,7 @@ def test_a_run_without_proof_is_refused(case: dict[str, Any]) -> None:
 def test_a_run_that_leads_elsewhere_is_refused(case: dict[str, Any]) -> None:
     run = decode_run(data_of(case))
     with pytest.raises(IntegrityError, match="lead"):
-        open_run(run)
+        open_run(run, trusted_end=optional(case["trusted_end"]))
 
 
 # Identities

@@ -24,6 +24,7 @@ SALT: Final = b"sixteen bytes..."
 T_MS: Final = 1_924_992_000_000
 """New Year of 2031."""
 LARGEST_UINT: Final = 2**63 - 1
+LARGEST_LAMPORT: Final = 2**62 - 1
 MAX_SEQ: Final = 2**32 - 17
 
 
@@ -217,7 +218,7 @@ def columns(entries: Sequence[Fields]) -> bytes:
     for entry in entries:
         unusual = (
             (1, entry.payload is None, b""),
-            (2, entry.lamport != lamport + 1, varint(entry.lamport)),
+            (2, entry.lamport != lamport + 1, varint(zigzag(entry.lamport - lamport - 1))),
             (4, bool(entry.seen), varint(len(entry.seen)) + b"".join(entry.seen)),
             (8, bool(entry.expire_ms), varint(entry.expire_ms) + varint(entry.remaining_ms)),
             (16, entry.t_quality != quality, varint(entry.t_quality)),
@@ -251,7 +252,7 @@ def run_fields(
         "prev": first.prev if first.seq else b"",
         "columns": columns(entries),
         "bodies": bodies(entries),
-        "last_id": last.id,
+        "last_id": last.id if signer else b"",
         "signature": signer.sign(context, last.id) if signer else b"",
     }
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from .by_hand import (
     ADA,
+    LARGEST_LAMPORT,
     LARGEST_UINT,
     MAX_SEQ,
     SALT,
@@ -39,7 +40,7 @@ HEADERS: Final[Mapping[str, Fields]] = {
     "a clock that is exact to a millisecond": replace(FIRST, t_quality=0),
     "no clock": replace(FIRST, t_quality=63),
     "a Lamport value of 0": replace(FIRST, lamport=0),
-    "the largest Lamport value": replace(FIRST, lamport=LARGEST_UINT),
+    "the largest Lamport value": replace(FIRST, lamport=LARGEST_LAMPORT),
     "one entry seen": replace(FIRST, seen=ids(1)),
     "eight entries seen": replace(FIRST, seen=ids(8)),
     "entries seen in channel 2, from which a writer abstains": replace(
@@ -58,7 +59,7 @@ HEADERS: Final[Mapping[str, Fields]] = {
         prev=b"\xff" * 32,
         t_ms=2**62 - 1,
         t_quality=63,
-        lamport=LARGEST_UINT,
+        lamport=LARGEST_LAMPORT,
         seen=ids(8),
         expire_ms=LARGEST_UINT,
         size=32_768,
@@ -123,7 +124,7 @@ BAD_HEADERS: Final[Mapping[str, Mapping[str, bytes]]] = {
         "a date as a float": _with(t_ms=_FLOAT_0),
     },
     "t_quality: 0..63": {"a clock quality of 64": _with(t_quality=64)},
-    "lamport: 0..2^63 - 1": {"a Lamport value of 2^63": _with(lamport=_2_63)},
+    "lamport: 0..2^62 - 1": {"a Lamport value of 2^62": _with(lamport=LARGEST_LAMPORT + 1)},
     "seen: at most 8 ids of 32 bytes, rising": {
         "nine entries seen": _with(seen=ids(9)),
         "entries seen in falling order": _with(seen=ids(2)[::-1]),

@@ -253,7 +253,7 @@ BAD_PROOFS: Final[Mapping[str, Mapping[str, bytes]]] = {
                 signer=BOB,
             )
         ),
-        "not signed": ident(run([ENTRY_0], signature=b"")),
+        "not signed": ident(run([ENTRY_0], signature=b"", last_id=b"")),
     },
     "entry 0 carries a certificate": {
         "another content": ident(first_entry(ADA, body_of(CERTIFICATE), bytes(64), kind=2)),

@@ -10,6 +10,7 @@ from typing import Any, Final
 from .by_hand import (
     ADA,
     BOB,
+    LARGEST_LAMPORT,
     LARGEST_UINT,
     MAX_SEQ,
     SALT,
@@ -17,6 +18,7 @@ from .by_hand import (
     ZERO,
     Case,
     Fields,
+    Key,
     Raw,
     Value,
     accept,
@@ -70,7 +72,9 @@ RUNS: Final[Mapping[str, Sequence[Fields]]] = {
     "a Lamport value that jumps": _log({"lamport": 5_000}, {}),
     "a Lamport value that stays": _log({"lamport": 1}),
     "a Lamport value that falls": _log({"lamport": 900}, {"lamport": 0}),
-    "the largest Lamport value, twice": _log({"lamport": LARGEST_UINT}, {"lamport": LARGEST_UINT}),
+    "the largest Lamport value, twice": _log(
+        {"lamport": LARGEST_LAMPORT}, {"lamport": LARGEST_LAMPORT}
+    ),
     "entries seen": _log({"seen": ids(1)}, {"seen": ids(8)}),
     "lifetimes": _log(
         {"expire_ms": 1_000, "remaining_ms": 1_000},
@@ -131,7 +135,11 @@ BAD_FORMS: Final[Mapping[str, Mapping[str, bytes]]] = {
         "columns as an array": _three(columns=list(columns(THREE))),
         "bodies as an array": _three(bodies=[bodies(THREE)]),
     },
-    "last_id: 32 bytes": {"a last id of 31 bytes": _three(last_id=bytes(31))},
+    "last_id: 32 bytes where there is a signature, else empty": {
+        "a last id of 31 bytes": _three(last_id=bytes(31)),
+        "a last id that nobody signed": _three(signature=b""),
+        "a signature of nothing": _three(last_id=b""),
+    },
     "signature: empty or 64 bytes": {
         "a signature of 63 bytes": _three(signature=bytes(63)),
         "a signature of 65 bytes": _three(signature=bytes(65)),
@@ -194,11 +202,14 @@ BAD_COLUMNS: Final[Mapping[str, Mapping[str, bytes]]] = {
         "a date of 2^62, in two steps": _two(_column(0, t_ms=2**62 - 1) + b"\x00\x02\x10"),
         "a date before 1970, in two steps": _two(_column(0, t_ms=0) + b"\x00\x01\x10"),
     },
-    "lamport: 0..2^63 - 1": {
-        "one more than the largest Lamport value": _two(_column(2, varint(LARGEST_UINT)) + _NEXT),
+    "lamport: 0..2^62 - 1": {
+        "one more than the largest Lamport value": _two(
+            _column(2, varint(zigzag(LARGEST_LAMPORT - 1))) + _NEXT
+        ),
+        "a Lamport value below 0": _one(_column(2, varint(zigzag(-2)))),
     },
     "a flagged field differs from the usual one": {
-        "a flagged Lamport value of one more": _one(_column(2, varint(1))),
+        "a flagged Lamport value of one more": _one(_column(2, varint(0))),
         "a flagged quality of the usual 10": _one(_column(16, varint(10))),
         "a flagged quality of the entry before": _two(
             _column(16, b"\x3f") + b"\x10\x00\x10\x3f",
@@ -252,7 +263,7 @@ UNPROVEN: Final[Mapping[str, Mapping[str, bytes]]] = {
             device=_NEUTRAL_POINT, signature=_NEUTRAL_POINT + bytes(32)
         ),
     },
-    "no signature and no trusted end": {"not signed": _three(signature=b"")},
+    "no signature and no trusted end": {"not signed": _three(signature=b"", last_id=b"")},
 }
 _CHANGED: Final = THREE[1].next("A clean sky.")
 
@@ -284,11 +295,11 @@ BROKEN: Final[Mapping[str, Mapping[str, bytes]]] = {
 
 def run_cases() -> list[Case]:
     """All cases of the file."""
-    unsigned = _three(signature=b"")
+    unsigned = _three(signature=b"", last_id=b"")
     end = THREE[-1].id
     return [
         *(_accepted(name, entries) for name, entries in RUNS.items()),
-        _accepted("no signature, but a trusted end", THREE, signature=b"", trusted_end=end),
+        _accepted("no signature, but a trusted end", THREE, signer=None, trusted_end=end),
         _accepted(
             "a wrong signature before a trusted end is not looked at",
             THREE,
@@ -299,9 +310,9 @@ def run_cases() -> list[Case]:
         *refusals(UNPROVEN, refused_by="proof", trusted_end=None),
         reject(
             "another end than the trusted one",
-            "last_id is the trusted end",
+            "the entries lead to the trusted end",
             unsigned,
-            refused_by="proof",
+            refused_by="chain",
             trusted_end=FIRST.id,
         ),
         reject(
@@ -317,9 +328,14 @@ def run_cases() -> list[Case]:
 
 
 def _accepted(
-    name: str, entries: Sequence[Fields], *, trusted_end: bytes | None = None, **changes: Value
+    name: str,
+    entries: Sequence[Fields],
+    *,
+    signer: Key | None = ADA,
+    trusted_end: bytes | None = None,
+    **changes: Value,
 ) -> Case:
-    outer = run_fields(entries) | changes
+    outer = run_fields(entries, signer=signer) | changes
     return accept(
         *(name, "proven, and the entries lead to last_id", pack(list(outer.values()))),
         trusted_end=trusted_end,

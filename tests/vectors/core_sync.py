@@ -187,8 +187,15 @@ GOOD: Final[Mapping[str, tuple[bytes, Sequence[Mapping[str, Any]]]]] = {
         [_said("HAVE", scope=1, final=1, states=[])],
     ),
     "HAVE two logs, and more to come": (
-        frame(HAVE, pack([0, 0, [[FIRST, 0, SECOND], [SECOND, MAX_SEQ, THIRD]]])),
-        [_said("HAVE", scope=0, final=0, states=[[FIRST, 0, SECOND], [SECOND, MAX_SEQ, THIRD]])],
+        frame(HAVE, pack([0, 0, [[FIRST, 0, SECOND[:8]], [SECOND, MAX_SEQ, THIRD[:8]]]])),
+        [
+            _said(
+                "HAVE",
+                scope=0,
+                final=0,
+                states=[[FIRST, 0, SECOND[:8]], [SECOND, MAX_SEQ, THIRD[:8]]],
+            )
+        ],
     ),
     "HAVE a frozen log": (
         frame(HAVE, pack([0, 1, [[FIRST, 7, b""]]])),
@@ -284,13 +291,13 @@ BAD: Final[Mapping[str, Mapping[str, bytes]]] = {
         "a range of three fields": _body(WANT, [FIRST, 0, 7]),
         "801 ranges": _many(WANT, 801, [FIRST, 0, 7, b""]),
     },
-    "HAVE: [scope, final 0 or 1, at most 870 of [log, seq, id or empty]]": {
+    "HAVE: [scope, final 0 or 1, at most 1,290 of [log, seq, 8 bytes of the id or empty]]": {
         "HAVE of scope 2": _body(HAVE, 2, 1, []),
         "neither final nor not": _body(HAVE, 0, 2, []),
-        "a newest entry of 2^32 - 16": _body(HAVE, 0, 1, [[FIRST, MAX_SEQ + 1, SECOND]]),
-        "an id of 31 bytes": _body(HAVE, 0, 1, [[FIRST, 0, bytes(31)]]),
+        "a newest entry of 2^32 - 16": _body(HAVE, 0, 1, [[FIRST, MAX_SEQ + 1, SECOND[:8]]]),
+        "a whole id": _body(HAVE, 0, 1, [[FIRST, 0, SECOND]]),
         "a state of two fields": _body(HAVE, 0, 1, [[FIRST, 0]]),
-        "871 states": _body(HAVE, 0, 1, [[FIRST, 0, b""]] * 871),
+        "1,291 states": _body(HAVE, 0, 1, [[FIRST, 0, b""]] * 1_291),
     },
     "RECEIPT: [runs, complete 0 or 1]": {
         "complete is 2": _body(RECEIPT, 1, 2),
