@@ -19,6 +19,8 @@ from .trace import conversation, roster_for
 
 NOW_MS = 1_800_000_000_000
 LONG_LOG = 64
+MESSAGES_PER_COMMIT = 16
+"""About one MiB, at which a session commits."""
 
 SIGNATURE_FLOOR_BYTES = 64
 """A log of one entry cannot be proven with less than one signature ..."""
@@ -64,7 +66,7 @@ def _connect(one: _Node, two: _Node) -> Pair:
 def _meet(one: _Node, two: _Node) -> Pair:
     pair = Pair(one.session(two, initiator=True), two.session(one, initiator=False), now_ms=NOW_MS)
     pair.ends[0].finish()
-    pair.talk()
+    pair.talk(batch=MESSAGES_PER_COMMIT)
     return pair
 
 
@@ -119,12 +121,12 @@ def _posts(person: SeededPerson) -> list[Entry]:
 
 
 def _unavoidable_bytes(entry: Entry) -> int:
-    """Return the bytes of payload, ``seen`` and expiry."""
+    """Return the bytes of payload, ``seen`` with its count, and expiry."""
     expiry = bytearray()
     if entry.expire_ms:
         put_varint(expiry, entry.expire_ms)
         put_varint(expiry, entry.remaining_ms)
-    return entry.size + 32 * len(entry.seen) + len(expiry)
+    return entry.size + 32 * len(entry.seen) + bool(entry.seen) + len(expiry)
 
 
 def _one_post() -> Figure:
