@@ -55,6 +55,8 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
             "config": Listed("settings", "See the settings, and where each comes from"),
         },
         "More": {
+            "demo": Listed("demo", "Watch two nodes carry a real conversation"),
+            "sim": Listed("simulating", "Let a real conversation come to a node"),
             "help": Listed("topics", "Read about a command or a topic"),
         },
     },

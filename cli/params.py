@@ -55,3 +55,15 @@ def names_from(typed: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise click.UsageError("there is no name")
     return tuple(name.strip() for name in names)
+
+
+def one_name_from(typed: str) -> str:
+    """Return the one name typed; ``-`` stands for the one line of standard input.
+
+    Raises:
+        click.UsageError: there is no name, or more than one.
+    """
+    first, *more = names_from([typed])
+    if more:
+        raise click.UsageError(f"one name is needed; there are {1 + len(more):,}")
+    return first

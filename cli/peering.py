@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .lines import Line, Span, Style, flow, line, prose
-from .params import duration_ms
+from .params import duration_ms, one_name_from
 from .quantities import ago, date
 from .verbs import Verb, VerbGroup
 
@@ -48,12 +48,12 @@ def peer_command() -> None:
 def add(shell: Shell, who: str, addresses: tuple[str, ...], name: str) -> None:
     """Add a node to talk to.
 
-    WHO is an invite, or someone known here whose address you give.
+    WHO is an invite, or someone known here whose address you give; - reads it from standard input.
     """
     from ..node.operations import ADD_PEER, AddPeerRequest
 
     with shell.node("peer add") as node:
-        request = AddPeerRequest(who=who, addresses=addresses, name=name)
+        request = AddPeerRequest(who=one_name_from(who), addresses=addresses, name=name)
         result = node.call(ADD_PEER, request)
     done = "Added" if result.changed else "Already known:"
     lines = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from ..protocol.content import MAX_TEXT_BYTES, Post, Profile
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, Entry
 from ..protocol.errors import IntegrityError
+from ..protocol.hashing import short_id
 from ..protocol.ident import VerifiedIdent, decode_ident, verify_ident
 from ..protocol.run import Run, decode_run
 from ..store.base import LogStore, Outcome
@@ -47,18 +50,29 @@ class ReplayedConversation:
     """The people of a conversation with their signed logs."""
 
     def __init__(
-        self, authors: dict[int, SeededPerson], posts: dict[int, bytes], counts: Counts
+        self,
+        authors: dict[int, SeededPerson],
+        posts: dict[int, bytes],
+        threads: dict[bytes, int],
+        counts: Counts,
     ) -> None:
         self.authors: Final = authors
         """By the number in the rows, in the order of their first words."""
         self.posts: Final = posts
         """Id of the post, or of the first of its posts, by the id of the message."""
+        self.threads: Final = threads
+        """Messages in each thread, by the id of the post that began it."""
         self.counts: Final = counts
 
     @property
     def people(self) -> list[bytes]:
         """The identity ids, in the order of their first words."""
         return [person.identity for person in self.authors.values()]
+
+    @property
+    def longest_thread(self) -> str:
+        """Short id of the post that began the thread with the most messages."""
+        return short_id(max(self.threads, key=self.threads.__getitem__))
 
     def batches(self) -> Iterator[list[Run | VerifiedIdent]]:
         """Yield everything as a session hands it to a store, decoded from its wire bytes."""
@@ -108,19 +122,27 @@ def sign_conversation(
     begins a thread.
 
     Args:
-        seed: the same seed and messages give the same ids, 0..2**64-1.
+        seed: 0..2**64-1. The same seed, messages and text give the same ids; where anything
+            differs the people are others, so that no log is ever written in two ways.
         text: what the bodies are passages of; None: the book that ships with the package.
         names: whether the authors publish profiles with the names ``author 0``, ...
 
     Raises:
         DecodeError: messages answer each other in a circle.
     """
-    writer = _Writer(
-        seed.to_bytes(8, "big"), Passages(text or SHIPPED_TEXT.read_text("utf-8")), names=names
-    )
-    for message in in_answer_order(list(messages)):
+    held = list(messages)
+    words = SHIPPED_TEXT.read_text("utf-8") if text is None else text
+    writer = _Writer(_seed_of(seed, held, words), Passages(words), names=names)
+    for message in in_answer_order(held):
         writer.publish(message)
     return writer.finish()
+
+
+def _seed_of(seed: int, messages: Iterable[Message], text: str) -> bytes:
+    digest = blake2b(text.encode(), digest_size=32, key=seed.to_bytes(8, "big"))
+    for message in messages:
+        digest.update(repr(message).encode())
+    return digest.digest()
 
 
 class _Writer:
@@ -188,4 +210,5 @@ class _Writer:
             body_bytes=self._body_bytes,
         )
         posts = {number: message.entry.id for number, message in self._published.items()}
-        return ReplayedConversation(self._authors, posts, counts)
+        threads = Counter(message.root for message in self._published.values())
+        return ReplayedConversation(self._authors, posts, threads, counts)

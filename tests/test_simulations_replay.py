@@ -13,6 +13,7 @@ from slowlight.protocol.content import MAX_TEXT_BYTES, Post, decode_content, spl
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, EMPTY_LOG, Entry
 from slowlight.protocol.errors import DecodeError, IntegrityError
 from slowlight.protocol.frames import RunFrame, encode_frame
+from slowlight.protocol.hashing import short_id
 from slowlight.protocol.ident import VerifiedIdent, verify_ident
 from slowlight.protocol.run import BLOCK, Run, open_run
 from slowlight.simulations.conversation import (
@@ -25,7 +26,7 @@ from slowlight.simulations.conversation import (
 )
 from slowlight.simulations.passages import Passages, cut_text
 from slowlight.simulations.people import SeededLog, SeededPerson
-from slowlight.simulations.replay import ReplayedConversation, sign_conversation
+from slowlight.simulations.replay import Counts, ReplayedConversation, sign_conversation
 from slowlight.store.memory import MemoryStore
 
 JANUARY_1999_S: Final = 915_148_800
@@ -99,6 +100,9 @@ def test_every_message_becomes_posts_of_its_size_with_its_date(
         assert posts[post_id] in shipped.authors[row.author].logs[CHANNEL_POSTS].entries
         expected = None if row.parent is None else shipped.posts.get(row.parent)
         assert post_of(posts[post_id]).reply_to == expected
+    assert sum(shipped.threads.values()) == counts.messages
+    assert shipped.longest_thread == short_id(shipped.posts[301])
+    assert shipped.threads[shipped.posts[301]] == 52
 
 
 def test_a_receiver_with_an_empty_store_can_prove_every_run(shipped: ReplayedConversation) -> None:
@@ -128,25 +132,36 @@ def test_a_store_takes_the_whole_conversation_once(shipped: ReplayedConversation
 
 
 def test_a_store_that_refuses_stops_the_replay() -> None:
-    """Where an author's log was already continued otherwise, the replay says so."""
+    """Where an author's log goes on otherwise, the replay says so."""
     store = MemoryStore(nonce=bytes(8))
-    others = sign_conversation([message(0)])
-    others.fill(store, received_ms=2**40, via="")
-    with pytest.raises(IntegrityError, match="the store refused a run"):
-        sign_conversation([message(0, size_bytes=11)]).fill(store, received_ms=2**40, via="")
+    for text in ("one", "another"):
+        person = SeededPerson(bytes(32), label="forked", from_ms=0)
+        post = person.write(CHANNEL_POSTS, Post(text), 0)
+        counts = Counts(people=1, messages=1, posts=1, entries=2, body_bytes=len(text))
+        conversation = ReplayedConversation({0: person}, {0: post.id}, {post.id: 1}, counts)
+        if text == "one":
+            assert conversation.fill(store, received_ms=2**40, via="") == 2
+        else:
+            with pytest.raises(IntegrityError, match="the store refused a run"):
+                conversation.fill(store, received_ms=2**40, via="")
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_gives_other_people() -> None:
-    """Two replays on two machines are the same replay."""
+def test_a_replay_gives_the_same_bytes_again_and_nobody_writes_two_of_them() -> None:
+    """Two replays on two machines are the same replay; other words or rows are another one."""
     rows = [message(0), message(1, author=1, parent=0)]
-    first, again, other = (sign_conversation(rows, seed=seed) for seed in (7, 7, 8))
+    first, again = (sign_conversation(rows, seed=7) for _ in range(2))
     assert [run.encode() for author in first.authors.values() for run in author.runs()] == [
         run.encode() for author in again.authors.values() for run in author.runs()
     ]
     assert first.people == again.people
     assert first.posts == again.posts
-    assert not set(first.people) & set(other.people)
-    assert not set(first.posts.values()) & set(other.posts.values())
+    for other in (
+        sign_conversation(rows, seed=8),
+        sign_conversation(rows, seed=7, text="A text"),
+        sign_conversation([*rows, message(2)], seed=7),
+    ):
+        assert not set(first.people) & set(other.people)
+        assert not set(first.posts.values()) & set(other.posts.values())
 
 
 def test_an_answer_cites_what_it_answers_and_names_its_author() -> None:
