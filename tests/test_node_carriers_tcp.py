@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import pytest
 import trio
@@ -14,6 +15,9 @@ from slowlight.node.carriers.reception import Limits
 from tests.link_ends import Desk, End
 
 ADA, BOB, EVE = End("ada"), End("bob"), End("eve")
+
+HANDSHAKE_OUT: Final = (2 + 48) + (2 + 64 + len(ADA.greeting.encode()))
+HANDSHAKE_IN: Final = 2 + 48 + len(BOB.greeting.encode())
 
 
 @asynccontextmanager
@@ -49,8 +53,8 @@ async def test_five_megabytes_there_and_back() -> None:
                 await link.send(message)
         assert heard == messages
         assert desk.sources == ["127.0.0.1"]
-        assert link.bytes_in == desk.links[0].bytes_out
         assert link.bytes_out == desk.links[0].bytes_in
+        assert link.bytes_in - link.bytes_out == HANDSHAKE_IN - HANDSHAKE_OUT
         assert link.promise == tcp.PROMISE
         await link.aclose()
 
