@@ -84,8 +84,8 @@ class _SyncAnswer(Response):
             async for line in take:
                 body = msgspec.json.encode(line) + b"\n"
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
             nursery.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _synchronise(self, put: trio.MemorySendChannel[StreamLine]) -> None:
         def tell(event: SyncEvent) -> None:
@@ -108,10 +108,11 @@ async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_REQUEST_BYTES:
-            break
+    async with contextlib.aclosing(request.stream()) as stream:
+        async for chunk in stream:
+            body += chunk
+            if len(body) > MAX_REQUEST_BYTES:
+                break
     return bytes(body)
 
 

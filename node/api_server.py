@@ -95,7 +95,8 @@ class ApiServer:
                     )
             finally:
                 for stream in self._streams:
-                    stream.socket.close()
+                    stream.socket.close()  # their sends are shielded from being cancelled
+                connections.cancel_scope.cancel()
 
     async def close(self) -> None:
         """Accept no more, give open answers a moment, and cut what is left."""

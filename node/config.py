@@ -7,7 +7,6 @@ items of a list are parted by commas.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -201,6 +200,8 @@ def _checked(key: str, value: Any, origin: Origin, source: str, *, strict: bool)
 
 
 def _unknown(what: str, typed: str, known: Mapping[str, object], source: str) -> ServiceError:
+    import difflib
+
     near = difflib.get_close_matches(typed, known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     return ServiceError(Code.INVALID, f"{source}: there is no {what}", hint)

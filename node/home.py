@@ -7,12 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from .errors import Code, ServiceError
-from .keys import KeyFiles
+
+if TYPE_CHECKING:
+    from .keys import KeyFiles
 
 HOME_VARIABLE: Final = "SLOWLIGHT_HOME"
 MAX_SOCKET_PATH_BYTES: Final = 103
@@ -35,6 +37,8 @@ class Home:
     @property
     def keys(self) -> KeyFiles:
         """The secrets."""
+        from .keys import KeyFiles  # loads cryptography, which a command for a daemon never needs
+
         return KeyFiles(self.path / "keys")
 
     @property

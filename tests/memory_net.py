@@ -1,0 +1,166 @@
+"""A network in memory, and running nodes on it, for tests in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+from trio.testing import memory_stream_pair
+
+from slowlight.node.carriers.base import Decide, Greet, Link, Promise, UnreachableError
+from slowlight.node.carriers.noise_link import LinkKeys, initiate
+from slowlight.node.carriers.reception import Reception
+from slowlight.node.config import Config, NodeConfig
+from slowlight.node.daemon import RunningNode, run_node
+from slowlight.node.logs import Log
+from slowlight.node.operations import INVITE, READ, InviteRequest, ReadRequest
+from slowlight.node.service import Service
+from tests.nodes import NodeHome, make_home
+
+PROMISE: Final = Promise("stream", True, 0.0, None, 0.0)
+
+
+@dataclass
+class MemoryNet:
+    """Who listens where, and who dialled when."""
+
+    doors: dict[str, tuple[Reception, trio.Nursery]] = field(default_factory=dict)
+    dialled_at_s: list[float] = field(default_factory=list)
+
+    async def connect(self, address: str) -> trio.abc.Stream:
+        """Return the caller's end of a new stream to whoever listens there."""
+        self.dialled_at_s.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        if address not in self.doors:
+            raise UnreachableError("nobody listens there")
+        reception, nursery = self.doors[address]
+        ours, theirs = memory_stream_pair()
+        nursery.start_soon(reception.welcome, theirs, "somewhere", PROMISE)
+        return ours
+
+
+class MemoryCarrier:
+    """The carrier of one node on a memory network."""
+
+    def __init__(self, net: MemoryNet) -> None:
+        self._net = net
+
+    async def dial(
+        self, address: str, keys: LinkKeys, remote_static: bytes, *, greet: Greet, decide: Decide
+    ) -> Link:
+        """Open a link."""
+        stream = await self._net.connect(address)
+        return await initiate(
+            stream, keys, remote_static, greet=greet, decide=decide, promise=PROMISE
+        )
+
+    async def listen(self, addresses: Sequence[str]) -> MemoryListening:
+        """Open doors."""
+        await trio.lowlevel.checkpoint()
+        return MemoryListening(self._net, addresses)
+
+
+class MemoryListening:
+    """Open doors on a memory network."""
+
+    def __init__(self, net: MemoryNet, addresses: Sequence[str]) -> None:
+        self._net = net
+        self.addresses = addresses
+
+    async def serve(
+        self,
+        reception: Reception,
+        *,
+        task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve callers until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for address in self.addresses:
+                self._net.doors[address] = (reception, nursery)
+            try:
+                task_status.started()
+                await trio.sleep_forever()
+            finally:
+                for address in self.addresses:
+                    del self._net.doors[address]
+
+
+@dataclass
+class Running:
+    """A node that runs on a memory network."""
+
+    made: NodeHome
+    service: Service
+    stopping: trio.Event
+    stopped: trio.Event
+    lines: list[str]
+    """What it has logged."""
+
+    async def stop(self) -> None:
+        """Let it end as a signal would."""
+        self.stopping.set()
+        await self.stopped.wait()
+
+    def invite(self) -> str:
+        """Make an invite."""
+        return self.service.call(INVITE, InviteRequest()).uri
+
+    def texts(self) -> list[str | None]:
+        """Return the texts of all posts held, newest first."""
+        page = self.service.call(READ, ReadRequest(scope="all", limit=500))
+        return [post.text for post in page.posts]
+
+    def told(self, event: str) -> list[str]:
+        """Return what it has logged of one event."""
+        return [line for line in self.lines if line[33:].startswith(event)]
+
+
+async def run_home(
+    made: NodeHome,
+    net: MemoryNet,
+    nursery: trio.Nursery,
+    config: Config | None = None,
+) -> Running:
+    """Start the node of a home that exists."""
+    stopping, stopped = trio.Event(), trio.Event()
+    lines: list[str] = []
+    address = f"{made.home.path.name}:1"
+    settings = config or Config(node=NodeConfig(listen=(address,)))
+
+    async def run(*, task_status: trio.TaskStatus[RunningNode]) -> None:
+        try:
+            await run_node(
+                made.home,
+                settings,
+                stop=stopping.wait,
+                log=Log(lines.append, level="debug", clock=made.clock),
+                carrier=MemoryCarrier(net),
+                open_store=made.open_store,
+                clock=made.clock,
+                random_bytes=made.random_bytes,
+                task_status=task_status,
+            )
+        finally:
+            stopped.set()
+
+    node: RunningNode = await nursery.start(run)
+    return Running(made, node.service, stopping, stopped, lines)
+
+
+@asynccontextmanager
+async def running(path: Path, net: MemoryNet, *names: str) -> AsyncGenerator[list[Running]]:
+    """Run new nodes with these names until the end of the block."""
+    async with trio.open_nursery() as nursery:
+        nodes = [
+            await run_home(make_home(path / name, seed, name), net, nursery)
+            for seed, name in enumerate(names, start=1)
+        ]
+        try:
+            yield nodes
+        finally:
+            for node in nodes:
+                node.stopping.set()
