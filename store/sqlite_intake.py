@@ -17,7 +17,7 @@ from ..protocol.hashing import ZERO_HASH
 from ..protocol.ident import CertifiedDevice, VerifiedIdent
 from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from ..protocol.run import Run
-from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, LogKey, Outcome
+from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, Interval, LogKey, Outcome
 from .ingest import (
     Proven,
     RefusedError,
@@ -29,7 +29,7 @@ from .ingest import (
 )
 from .intervals import Held, merged, missing
 from .sqlite_database import Database
-from .sqlite_entries import EntryTable, entry_rows
+from .sqlite_entries import EntryTable, consecutive, entry_rows
 from .sqlite_people import learn
 from .sqlite_timeline import move_answers
 
@@ -225,25 +225,24 @@ class Intake:
         self, log: int, channel: int, entries: Sequence[Entry], signatures: Mapping[int, bytes]
     ) -> None:
         """Write entries in rising order, each stretch of consecutive ones as one arrival."""
-        rows = entry_rows(
-            entries,
-            first_n=self._next_n,
-            channel=channel,
-            received_ms=self._received_ms,
-            signatures=signatures,
-        )
-        self._next_n += len(rows)
-        start = 0
-        for end, entry in enumerate(entries, 1):
-            if end == len(entries) or entries[end].seq != entry.seq + 1:
-                self._posts += self._entries.insert(
-                    log,
-                    rows[start:end],
-                    first=entries[start].seq,
-                    received_ms=self._received_ms,
-                    source=self._source_number(),
-                )
-                start = end
+        for stretch in consecutive(entries):
+            rows = entry_rows(
+                stretch,
+                first_n=self._next_n,
+                channel=channel,
+                received_ms=self._received_ms,
+                signatures=signatures,
+            )
+            self._entries.insert(
+                log,
+                rows,
+                span=Interval(stretch[0].seq, stretch[-1].seq),
+                n=self._next_n,
+                received_ms=self._received_ms,
+                source=self._source_number(),
+            )
+            self._next_n += len(stretch)
+            self._posts += rows.posts
 
     def _source_number(self) -> int:
         if not self._source:
