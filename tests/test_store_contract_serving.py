@@ -247,6 +247,19 @@ def test_a_payload_lives_as_long_as_its_author_said_wherever_it_is(open_store: O
         assert open_payloads(back) == [True, True]  # a clock set back lengthens no life
 
 
+def test_a_payload_that_took_a_detour_lives_no_longer(store: NodeStore) -> None:
+    """Its stub said how much was left; whoever kept the payload back cannot give it more."""
+    ada = Person(1)
+    ada.post(expire_ms=10_000)
+    meet(store, ada)
+    take(store, ada.run(stubs={0}))
+    take(store, ada.run(), received_ms=RECEIVED_MS + 4_000)
+    held = store.entry(ada.head().id)
+    assert held is not None
+    assert held.entry == ada.log()[0]._replace(remaining_ms=6_000)
+    assert held.received_ms == RECEIVED_MS + 4_000
+
+
 def open_payloads(run: Run) -> list[bool]:
     return [entry.payload is not None for entry in open_run(run)]
 
