@@ -9,7 +9,7 @@ import msgspec
 
 from ..protocol.encoding import pack, unpack
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, MAX_SEEN
-from ..protocol.roster import Roster, roster_rows, roster_value
+from ..protocol.roster import MAX_ROSTER_ROWS, Roster, roster_rows, roster_value
 from .base import MAX_PEER_MEMORIES, NO_MEMORY, HeldEntry, Peer, PeerMemory
 from .sqlite_database import SqlitePart
 from .sqlite_entries import held_entry_of, prefix_of
@@ -43,8 +43,9 @@ class SqlitePeers(SqlitePart):
         found = self._database.row("SELECT entries FROM roster WHERE hash = ?", (roster_hash,))
         if found is None:
             return None
-        (entries,) = found
-        return Roster(roster_rows(unpack(entries, max_bytes=len(entries), what="kept roster")))
+        (rows,) = found
+        value = unpack(rows, max_bytes=len(rows), max_items=MAX_ROSTER_ROWS, what="kept roster")
+        return Roster(roster_rows(value))
 
     def keep_roster(self, roster: Roster) -> None:
         with self._database.writing():

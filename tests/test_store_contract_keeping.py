@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_PRIVATE
-from slowlight.protocol.roster import Depth, Roster, RosterRow
+from slowlight.protocol.roster import MAX_ROSTER_ROWS, Depth, Roster, RosterRow
 from slowlight.store.base import (
     MAX_PEER_MEMORIES,
     NO_MEMORY,
@@ -157,6 +157,14 @@ def test_rosters_of_peers_are_kept_as_long_as_a_peer_has_them(store: NodeStore) 
     store.remember_peer(phone, replace(NO_MEMORY, roster=three.hash))
     store.keep_roster(three)
     assert [kept_rows(store, roster) for roster in (one, two, three)] == [0, 1, 1]
+
+
+def test_the_longest_roster_comes_back(store: NodeStore) -> None:
+    """65,536 rows, as many as a roster has."""
+    people = (number.to_bytes(32, "big") for number in range(MAX_ROSTER_ROWS))
+    longest = Roster(RosterRow(person, 1, Depth.EVERYTHING, 0) for person in people)
+    store.keep_roster(longest)
+    assert kept_rows(store, longest) == MAX_ROSTER_ROWS
 
 
 def kept_rows(store: NodeStore, roster: Roster) -> int:
