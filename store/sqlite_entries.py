@@ -242,13 +242,15 @@ class EntryTable:
             span: their sequence numbers.
             n: number of the first, above the highest in use.
         """
-        self._database.write_many(
-            "INSERT INTO entry (n, id, lamport, order_ms, payload) VALUES (?, ?, ?, ?, ?)",
-            rows.plain,
-        )
-        self._database.write_many(
-            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.other
-        )
+        if rows.plain:
+            self._database.write_many(
+                "INSERT INTO entry (n, id, lamport, order_ms, payload) VALUES (?, ?, ?, ?, ?)",
+                rows.plain,
+            )
+        if rows.other:
+            self._database.write_many(
+                "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.other
+            )
         self._database.write(
             "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?)",
             (n, log, *span, received_ms, source, rows.posts),

@@ -95,18 +95,16 @@ class Intake:
     # Logs
 
     def _log(self, key: LogKey) -> _Log | None:
-        """Find a log, or the device of one that is not held yet."""
+        """Find a log, or where it would belong; None if its device is unknown."""
         found = self._database.row(
-            "SELECT l.n, l.device, d.identity, l.seq, l.head, l.lamport"
-            " FROM log AS l JOIN device AS d ON d.n = l.device WHERE l.id = ?",
-            (log_id(*key),),
+            "SELECT d.n, d.identity, l.n, l.seq, l.head, l.lamport"
+            " FROM device AS d LEFT JOIN log AS l ON l.id = ? WHERE d.key = ?",
+            (log_id(*key), key.device),
         )
-        if found:
-            return _Log(found[0], key, found[1], found[2], LogHead(*found[3:]))
-        device = self._database.row("SELECT n, identity FROM device WHERE key = ?", (key.device,))
-        if device is None:
+        if found is None:
             return None
-        return _Log(None, key, device[0], device[1], EMPTY_LOG)
+        device, identity, n, *head = found
+        return _Log(n, key, device, identity, EMPTY_LOG if n is None else LogHead(*head))
 
     def _touched(self, log: int, first: int, last: int) -> list[Held]:
         """Return the held intervals that overlap or adjoin ``first..last``."""
@@ -128,6 +126,8 @@ class Intake:
         log = self._log(LogKey(run.device, run.channel))
         if log is None:
             raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
+        if log.n is None:
+            self._check_room(log.device)
         touched = [] if log.n is None else self._touched(log.n, run.first, run.last)
         id_at = partial(self._entries.id_at, log.n or 0)
         if touched and is_duplicate(run, touched, id_at) and not self._has_stubs(log, run):
@@ -177,16 +177,19 @@ class Intake:
                 )
         if log.key.channel == CHANNEL_IDENTITY:
             for entry in written:
-                learn(self._database, log.identity, entry)
+                if entry.seq > 0:  # entry 0 is the certificate
+                    learn(self._database, log.identity, entry)
         payloads = sum(entry.payload is not None for entry in written)
         return Ingested(Outcome.STORED, len(entries), payloads, "")
 
-    def _new_log(self, log: _Log, newest: Entry) -> int:
-        (logs,) = self._database.row("SELECT count(*) FROM log WHERE device = ?", (log.device,))
+    def _check_room(self, device: int) -> None:
+        (logs,) = self._database.row("SELECT count(*) FROM log WHERE device = ?", (device,))
         if logs >= MAX_LOGS_PER_DEVICE:
             raise RefusedError(
                 Outcome.OVER_LIMIT, f"a device has at most {MAX_LOGS_PER_DEVICE} logs"
             )
+
+    def _new_log(self, log: _Log, newest: Entry) -> int:
         return self._database.insert(
             "INSERT INTO log (id, device, channel, seq, head, lamport, changed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -336,6 +339,8 @@ class Intake:
 
     def _add_records(self, identity: int, ident: VerifiedIdent) -> bool:
         """Keep the signed records that are new and fit; return whether there was one."""
+        if not ident.records:
+            return False
         (used,) = self._database.row(
             "SELECT coalesce(sum(length(body)), 0) FROM record WHERE identity = ?", (identity,)
         )
