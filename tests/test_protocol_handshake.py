@@ -1,12 +1,12 @@
 """What nodes say while they shake hands, and Noise messages cut out of a stream."""
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slowlight.protocol.encoding import pack
 from slowlight.protocol.errors import DecodeError
 from slowlight.protocol.frames import MAX_BODY_BYTES
 from slowlight.protocol.handshake import (
@@ -19,41 +19,92 @@ from slowlight.protocol.handshake import (
     prologue_of,
     put_length,
 )
-from slowlight.protocol.noise import PATTERNS
+from slowlight.protocol.noise import PATTERNS, HandshakeState, KeyPair
 from tests.noise_ends import ends, random_keys
+from tests.vector_files import FOLDER, in_hex, vector_file, vectors
+from tests.vectors.make_link import NAME, link_text
 
 TOKEN = bytes(range(16))
 
 
-def test_a_greeting_comes_back() -> None:
-    for greeting in (Greeting(b""), Greeting(b"ident"), Greeting(b"ident", TOKEN)):
-        assert decode_greeting(greeting.encode()) == greeting
+def test_the_committed_vectors_follow_the_specification() -> None:
+    assert (FOLDER / NAME).read_text(encoding="ascii") == link_text()
 
 
-@pytest.mark.parametrize(
-    ("payload", "reason"),
-    [
-        (b"", "greeting"),
-        (pack((b"ident",)), "2 are needed"),
-        (pack((b"ident", b"", b"")), "at most 2"),
-        (pack((b"ident", bytes(15))), "16 are needed"),
-        (pack((b"ident", bytes(17))), "16 are needed"),
-        (pack((0, b"")), "not a byte string"),
-        (pack((b"ident", 0)), "not a byte string"),
-        (pack((b"ident", b"")) + b"\0", "greeting"),
-        (b"\x92\xc5\x00\x01x\xc4\x00", "canonical"),
-        (pack((bytes(MAX_BODY_BYTES + 1), b"")), "at most"),
-        (bytes(MAX_GREETING_BYTES + 1), "at most"),
-    ],
-)
-def test_refused_greetings(payload: bytes, reason: str) -> None:
-    with pytest.raises(DecodeError, match=reason):
-        decode_greeting(payload)
+@vectors("link", kind="prologue")
+def test_prologues(case: dict[str, Any]) -> None:
+    assert prologue_of(case["network"]).hex() == case["hex"]
+
+
+@vectors("link", kind="greeting", expect="accept")
+def test_greetings(case: dict[str, Any]) -> None:
+    greeting = decode_greeting(bytes.fromhex(case["hex"]))
+    assert in_hex(greeting.ident) == case["ident"]
+    assert in_hex(greeting.token) == case["token"]
+    assert in_hex(greeting.encode()) == case["hex"]
+
+
+@vectors("link", kind="greeting", expect="reject")
+def test_refused_greetings(case: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        decode_greeting(bytes.fromhex(case["hex"]))
+
+
+@vectors("link", kind="session")
+def test_sessions_byte_for_byte(case: dict[str, Any]) -> None:
+    """What another implementation of Noise makes of the specification."""
+    keys = {
+        name: KeyPair.from_private(bytes.fromhex(private))
+        for name, private in vector_file("link")["keys"].items()
+    }
+    prologue = prologue_of(case["network"])
+    caller = HandshakeState(
+        PATTERNS["XK"],
+        initiator=True,
+        prologue=prologue,
+        static=keys["caller_static"],
+        ephemeral=keys["caller_ephemeral"],
+        remote_static=keys["called_static"].public,
+    )
+    called = HandshakeState(
+        PATTERNS["XK"],
+        initiator=False,
+        prologue=prologue,
+        static=keys["called_static"],
+        ephemeral=keys["called_ephemeral"],
+    )
+    steps: list[tuple[int, bytes, str]] = list(
+        zip(case["sender"], map(bytes.fromhex, case["plain"]), case["wire"], strict=True)
+    )
+    for sender, plain, wire in steps[:3]:
+        writer, reader = (called, caller) if sender else (caller, called)
+        message = writer.write_message(plain)
+        assert put_length(message).hex() == wire
+        assert reader.read_message(message) == plain
+    transports = caller.split(), called.split()
+    for sender, plain, wire in steps[3:]:
+        message = transports[sender].encrypt(plain)
+        assert put_length(message).hex() == wire
+        assert transports[1 - sender].decrypt(message) == plain
+    assert "".join(case["wire"]) == case["hex"]
+
+
+@given(st.binary(max_size=64), st.sampled_from([b"", b"\x92", b"\x92\xc4\x00"]))
+def test_whatever_the_bytes_only_a_decode_error_escapes(body: bytes, head: bytes) -> None:
+    payload = head + body
+    try:
+        greeting = decode_greeting(payload)
+    except DecodeError:
+        return
+    assert greeting.encode() == payload
 
 
 def test_the_longest_greeting_fits_both_messages_that_carry_one() -> None:
     longest = Greeting(bytes(MAX_BODY_BYTES), TOKEN).encode()
     assert len(longest) <= MAX_GREETING_BYTES
+    assert decode_greeting(longest).token == TOKEN
+    with pytest.raises(DecodeError, match="at most"):
+        decode_greeting(Greeting(bytes(MAX_BODY_BYTES + 1)).encode())
     caller, called = ends(PATTERNS["XK"], random_keys(Random("longest")))
     first = caller.write_message()
     assert len(first) == FIRST_MESSAGE_BYTES
