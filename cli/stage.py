@@ -48,7 +48,7 @@ class Stage:
         self._environ = {
             name: value for name, value in environ.items() if not name.startswith("SLOWLIGHT_")
         }
-        self._daemons: list[subprocess.Popen[bytes]] = []
+        self.daemons: Final[list[subprocess.Popen[bytes]]] = []
         self._on_exit = ExitStack()
 
     def __enter__(self) -> Stage:
@@ -120,7 +120,7 @@ class Stage:
             stderr=self._on_exit.enter_context((self.folder / log).open("wb")),
             process_group=0,  # Ctrl-C is ours alone: a daemon is stopped once, and by us
         )
-        self._daemons.append(daemon)
+        self.daemons.append(daemon)
         if daemon.stdout is None:
             raise RuntimeError("a pipe was asked for")
         readable, _, _ = select.select([daemon.stdout], [], [], READY_S)
@@ -133,11 +133,11 @@ class Stage:
     def stop(self) -> None:
         """Stop the daemons and wait for their end; one that will not stop is killed."""
         with _signals_handled(_ENDING_SIGNALS, signal.SIG_IGN):
-            for daemon in self._daemons:
+            for daemon in self.daemons:
                 daemon.terminate()
-            for daemon in self._daemons:
+            for daemon in self.daemons:
                 _await_end(daemon)
-            self._daemons.clear()
+            self.daemons.clear()
 
     def _show(self, typed: str) -> str:
         self._screen.show([EMPTY, line(Span(f"$ {typed}", Style.NAME))])
