@@ -62,7 +62,7 @@ def reachable(listening: Sequence[str], hosts: Sequence[str]) -> list[str]:
 
     Args:
         listening: ``host:port``; those without a fixed port are left out.
-        hosts: this machine's own addresses, which take the place of a wildcard.
+        hosts: this machine's own addresses, which take the place of a wildcard of their kind.
     """
     usable: list[str] = []
     for text in listening:
@@ -72,7 +72,7 @@ def reachable(listening: Sequence[str], hosts: Sequence[str]) -> list[str]:
         if host not in WILDCARDS:
             usable.append(write_address(host, port))
             continue
-        usable += (write_address(own, port) for own in hosts if host == "::" or ":" not in own)
+        usable += (write_address(own, port) for own in hosts if (":" in own) == (":" in host))
     return list(dict.fromkeys(usable))
 
 

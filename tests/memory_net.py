@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import trio
-from trio.testing import memory_stream_pair
 
-from slowlight.node.carriers.base import Decide, Greet, Link, Promise, UnreachableError
-from slowlight.node.carriers.noise_link import LinkKeys, initiate
+from slowlight.node.carriers.base import Decide, Greet, Link
+from slowlight.node.carriers.memory import MemoryNetwork
+from slowlight.node.carriers.noise_link import LinkKeys
 from slowlight.node.carriers.reception import Reception
 from slowlight.node.config import Config, NodeConfig
 from slowlight.node.daemon import RunningNode, run_node
@@ -21,54 +23,33 @@ from slowlight.node.operations import INVITE, READ, InviteRequest, ReadRequest
 from slowlight.node.service import Service
 from tests.nodes import NodeHome, make_home
 
-PROMISE: Final = Promise("stream", True, 0.0, None, 0.0)
-
-
-@dataclass
-class MemoryNet:
-    """Who listens where, and who dialled when."""
-
-    doors: dict[str, tuple[Reception, trio.Nursery]] = field(default_factory=dict)
-    dialled_at_s: list[float] = field(default_factory=list)
-
-    async def connect(self, address: str) -> trio.abc.Stream:
-        """Return the caller's end of a new stream to whoever listens there."""
-        self.dialled_at_s.append(trio.current_time())
-        await trio.lowlevel.checkpoint()
-        if address not in self.doors:
-            raise UnreachableError("nobody listens there")
-        reception, nursery = self.doors[address]
-        ours, theirs = memory_stream_pair()
-        nursery.start_soon(reception.welcome, theirs, "somewhere", PROMISE)
-        return ours
-
 
 class MemoryCarrier:
-    """The carrier of one node on a memory network."""
+    """The carrier of nodes on a memory network; it remembers each dial."""
 
-    def __init__(self, net: MemoryNet) -> None:
-        self._net = net
+    def __init__(self, network: MemoryNetwork) -> None:
+        self.network: Final = network
+        self.dialled_at_s: Final[list[float]] = []
 
     async def dial(
         self, address: str, keys: LinkKeys, remote_static: bytes, *, greet: Greet, decide: Decide
     ) -> Link:
         """Open a link."""
-        stream = await self._net.connect(address)
-        return await initiate(
-            stream, keys, remote_static, greet=greet, decide=decide, promise=PROMISE
-        )
+        self.dialled_at_s.append(trio.current_time())
+        return await self.network.dial(address, keys, remote_static, greet=greet, decide=decide)
 
     async def listen(self, addresses: Sequence[str]) -> MemoryListening:
         """Open doors."""
         await trio.lowlevel.checkpoint()
-        return MemoryListening(self._net, addresses)
+        return MemoryListening(self.network, addresses)
 
 
 class MemoryListening:
     """Open doors on a memory network."""
 
-    def __init__(self, net: MemoryNet, addresses: Sequence[str]) -> None:
-        self._net = net
+    def __init__(self, network: MemoryNetwork, addresses: Sequence[str]) -> None:
+        self._network = network
+        self._listeners = [network.listen(address) for address in addresses]
         self.addresses = addresses
 
     async def serve(
@@ -79,14 +60,14 @@ class MemoryListening:
     ) -> None:
         """Serve callers until cancelled."""
         async with trio.open_nursery() as nursery:
-            for address in self.addresses:
-                self._net.doors[address] = (reception, nursery)
-            try:
-                task_status.started()
-                await trio.sleep_forever()
-            finally:
-                for address in self.addresses:
-                    del self._net.doors[address]
+            for listener in self._listeners:
+                await nursery.start(partial(self._network.serve, listener, reception))
+            task_status.started()
+
+
+def net(seed: int = 1, *, delay_s: float = 0.0) -> MemoryCarrier:
+    """Return a new network."""
+    return MemoryCarrier(MemoryNetwork(random.Random(seed), delay_s=delay_s))
 
 
 @dataclass
@@ -121,7 +102,7 @@ class Running:
 
 async def run_home(
     made: NodeHome,
-    net: MemoryNet,
+    carrier: MemoryCarrier,
     nursery: trio.Nursery,
     config: Config | None = None,
 ) -> Running:
@@ -138,7 +119,7 @@ async def run_home(
                 settings,
                 stop=stopping.wait,
                 log=Log(lines.append, level="debug", clock=made.clock),
-                carrier=MemoryCarrier(net),
+                carrier=carrier,
                 open_store=made.open_store,
                 clock=made.clock,
                 random_bytes=made.random_bytes,
@@ -152,11 +133,11 @@ async def run_home(
 
 
 @asynccontextmanager
-async def running(path: Path, net: MemoryNet, *names: str) -> AsyncGenerator[list[Running]]:
+async def running(path: Path, carrier: MemoryCarrier, *names: str) -> AsyncGenerator[list[Running]]:
     """Run new nodes with these names until the end of the block."""
     async with trio.open_nursery() as nursery:
         nodes = [
-            await run_home(make_home(path / name, seed, name), net, nursery)
+            await run_home(make_home(path / name, seed, name), carrier, nursery)
             for seed, name in enumerate(names, start=1)
         ]
         try:

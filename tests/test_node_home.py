@@ -23,9 +23,9 @@ from tests.nodes import StoodClock, seeded
 KEY_FILES: Final = ("root.seed", "device.key", "box.key")
 
 
-def init(home: Home, seed: int = 1, **settings: str) -> InitResult:
+def init(home: Home, seed: int = 1, name: str = "") -> InitResult:
     """Begin a node on disk."""
-    return begin(home, clock=StoodClock(), random_bytes=seeded(seed), **settings)
+    return begin(home, name=name, clock=StoodClock(), random_bytes=seeded(seed))
 
 
 def modes(home: Home) -> dict[str, int]:
@@ -39,7 +39,7 @@ def test_a_new_home_is_open_to_its_owner_alone(tmp_path: Path) -> None:
     home = Home(tmp_path / "deep" / "home")
     before = os.umask(0)
     try:
-        result = init(home, name="Ada", place="sol/mars")
+        result = init(home, name="Ada")
     finally:
         os.umask(before)
     assert modes(home) == {"home": 0o700, "keys": 0o700} | dict.fromkeys(KEY_FILES, 0o600)
