@@ -449,3 +449,9 @@ def test_the_last_nonce_is_never_used() -> None:
         sending.encrypt(b"", b"one too many")
     with pytest.raises(ProtocolError, match="spent"):
         receiving.decrypt(b"", last)
+
+
+def test_an_argument_of_the_wrong_type_is_not_taken_for_a_forgery() -> None:
+    wrong: Any = bytearray(16)
+    with pytest.raises(TypeError):
+        CipherState(bytes(32)).decrypt(b"", wrong)
