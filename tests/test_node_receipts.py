@@ -13,7 +13,7 @@ from slowlight.node.operations import (
     SyncEvent,
     SyncRequest,
 )
-from tests.memory_net import MemoryNet, Running, running
+from tests.memory_net import Running, net, running
 
 
 def ignore(_event: SyncEvent) -> None:
@@ -38,7 +38,7 @@ async def test_a_receipt_tells_also_what_came_before_it_was_asked_for(
 ) -> None:
     """The daemon is faster than a person types: what it fetched meanwhile is on the receipt,
     once."""
-    async with running(tmp_path, MemoryNet(), "ada", "bob") as (ada, bob):
+    async with running(tmp_path, net(), "ada", "bob") as (ada, bob):
         post(ada, "one")
         bob.service.call(FOLLOW, FollowRequest(who=(ada.invite(),)))
         await wait_all_tasks_blocked()
