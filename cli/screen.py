@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TextIO, TypeAlias
 
+from .cells import cut
 from .lines import Line, Span, Style, line, written
-from .safe import safe_json
+from .safe import safe_json, safe_line
 
 ColourChoice: TypeAlias = Literal["auto", "always", "never"]
 
@@ -59,10 +60,10 @@ class Screen:
         """Say on standard error what could be done next; not wrapped, so it can be copied."""
         self.tell(line(Span(text, Style.FAINT)))
 
-    def replace_last(self, progress: Line) -> None:
+    def replace_last(self, progress: str) -> None:
         """Write a line of progress over the one before; only for terminals."""
-        colour = self._coloured(sys.stderr)
-        _write(f"\r\x1b[K{written(progress, colour=colour)}", sys.stderr)
+        shown = cut(safe_line(progress), self.width - 1)
+        _write(f"\r\x1b[K{written(line(shown), colour=False)}", sys.stderr)
 
     def clear_last(self) -> None:
         """Take the line of progress away."""

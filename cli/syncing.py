@@ -110,7 +110,7 @@ class _Progress:
         """Show one step."""
         text = _step(event)
         if self._screen.shows_progress:
-            self._screen.replace_last(line(text))
+            self._screen.replace_last(text)
             return
         now_s = time.monotonic()
         new_state = self._states.get(event.device) != event.state
