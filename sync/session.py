@@ -254,6 +254,7 @@ class Session:
             self._memory = replace(memory, acked=0, satisfied=b"")
             self._incoming.satisfied = b""
         self._memory = replace(self._memory, nonce=hello.nonce, counter=hello.counter)
+        greeted_again = self._peer_hello is not None
         self._peer_hello = hello
         if not self._greeted:
             self._greet()
@@ -261,12 +262,19 @@ class Session:
         if current is None or current.hash[:SHORT_HASH_BYTES] != hello.roster:
             self._assembly = RosterAssembly(hello.roster)
             self._control.append(RosterPart(hello.roster, 0, 0, ()))
+        elif greeted_again:
+            self._assembly = None
+            self._outgoing.set_roster(current)  # the peer waits for a digest after each HELLO
 
     def _take_roster_part(self, part: RosterPart) -> None:
+        own, current = self._incoming.roster, self._outgoing.roster
         if part.count == 0:
-            self._control.extend(roster_parts(self._incoming.roster))
-            return
+            if part.roster == own.hash[:SHORT_HASH_BYTES]:
+                self._control.extend(roster_parts(own))
+            return  # else our newer HELLO will make the peer ask for the newer roster
         if self._assembly is None:
+            if current is not None and part.roster == current.hash[:SHORT_HASH_BYTES]:
+                return  # asked for twice, when the peer's mind went to and fro
             raise ProtocolError("the peer sent a roster that nobody asked for")
         roster = self._assembly.add(part)
         if roster is None:

@@ -246,6 +246,39 @@ def test_following_someone_during_a_session_brings_their_log() -> None:
     assert link.ends[1].in_sync
 
 
+@pytest.mark.parametrize("there_after", range(9))
+@pytest.mark.parametrize("back_after", range(5))
+def test_following_and_unfollowing_at_any_moment_leaves_both_in_sync(
+    there_after: int, back_after: int
+) -> None:
+    """Bob follows Carol and thinks better of it, before or after Ada has asked what he wants."""
+    ada, bob, carol = Person(1), Person(2), Person(3)
+    ada.posts(3)
+    carol.posts(3)
+    home, reader = Node(ada, bob), Node(bob, ada)
+    home.take_all(ada)
+    home.take_all(carol)
+    link = Link(home, reader)
+    exchange_messages(link, there_after)
+    link.ends[1].set_roster(roster_of(ada, carol))
+    exchange_messages(link, back_after)
+    link.ends[1].set_roster(roster_of(ada))
+    assert link.talk()
+    assert reader.holds_all(ada)
+    assert link.ends[0].in_sync
+    assert link.ends[1].in_sync
+
+
+def exchange_messages(link: Link, count: int) -> None:
+    """Let one message at a time go, first one way, then the other."""
+    for turn in range(count):
+        sender, receiver = link.ends[turn % 2], link.ends[1 - turn % 2]
+        message = sender.next_message(START_MS)
+        if message is not None:
+            receiver.receive(message)
+            receiver.commit(START_MS)
+
+
 def test_a_forgotten_peer_costs_bytes_and_stalls_nothing() -> None:
     """The table of peers is deleted on both sides: everything still arrives."""
     ada, bob = Person(1), Person(2)
