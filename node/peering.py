@@ -177,18 +177,20 @@ class Peering:
         ]
 
     def _known(self, identity: bytes) -> list[Peer]:
-        own = self._author.device
-        known = [one for one in self._store.devices(identity) if one.device != own]
+        """Return the nodes of an identity that are certified here, or that an invite named."""
+        known = {peer.device: peer for peer in self._store.peers() if peer.identity == identity}
+        known |= {
+            device.device: Peer(identity, device.device, device.box_public, (), device.label, 0)
+            for device in self._store.devices(identity)
+            if device.device != self._author.device
+        }
         if not known:
             raise ServiceError(
                 Code.NOT_FOUND,
                 "no node of this identity is known here",
                 "ask for an invite: they type slowlight invite",
             )
-        return [
-            Peer(device.identity, device.device, device.box_public, (), device.label, 0)
-            for device in known
-        ]
+        return list(known.values())
 
     def _put(
         self, named: Sequence[Peer], addresses: tuple[str, ...], name: str

@@ -327,6 +327,10 @@ def test_an_invite_makes_a_peer_of_whoever_has_it(ada: Node, tmp_path: Path) -> 
         ADD_PEER, AddPeerRequest(who=made.uri, addresses=("[2001:db8::7]:1",), name="him")
     )
     assert (moved.peers[0].addresses, moved.peers[0].name) == (("[2001:db8::7]:1",), "him")
+    again = ada.client.call(
+        ADD_PEER, AddPeerRequest(who=made.identity, addresses=("bob.example:7",))
+    )
+    assert again.peers[0].addresses == ("bob.example:7",)  # though nothing of his arrived yet
     removed = ada.client.call(REMOVE_PEER, RemovePeerRequest(who=peer.device))
     assert [one.device for one in removed.peers] == [peer.device]
     assert ada.client.call(PEERS, PeersRequest()).peers == ()
