@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import click
@@ -67,3 +67,9 @@ def one_name_from(typed: str) -> str:
     if more:
         raise click.UsageError(f"one name is needed; there are {1 + len(more):,}")
     return first
+
+
+def in_parts(names: Sequence[str], most: int) -> Iterator[tuple[str, ...]]:
+    """Yield names in parts of at most ``most``: as many as one request may hold."""
+    for first in range(0, len(names), most):
+        yield tuple(names[first : first + most])

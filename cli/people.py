@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .lines import Line, Span, Style, line, prose, table
-from .params import names_from
+from .params import in_parts, names_from
 from .verbs import Verb
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ WHO_HELP = (
 @click.pass_obj
 def follow_command(shell: Shell, who: Sequence[str]) -> None:
     """Follow people."""
-    from ..node.operations import FOLLOW, FollowRequest
+    from ..node.operations import FOLLOW, MAX_WHO, FollowRequest, FollowResult
 
     with shell.node("follow") as node:
-        result = node.call(FOLLOW, FollowRequest(who=names_from(who)))
+        parts = [
+            node.call(FOLLOW, FollowRequest(who=part)).outcomes
+            for part in in_parts(names_from(who), MAX_WHO)
+        ]
+    result = FollowResult(outcomes=tuple(chain.from_iterable(parts)))
     shell.answer(result, _outcomes(result.outcomes, "Following", "Already following"))
     if any(outcome.changed for outcome in result.outcomes):
         shell.advise(f"Next: {shell.command('sync')}")
@@ -50,10 +55,14 @@ def follow_command(shell: Shell, who: Sequence[str]) -> None:
 @click.pass_obj
 def unfollow_command(shell: Shell, who: Sequence[str]) -> None:
     """Stop following people."""
-    from ..node.operations import UNFOLLOW, UnfollowRequest
+    from ..node.operations import MAX_WHO, UNFOLLOW, UnfollowRequest, UnfollowResult
 
     with shell.node("unfollow") as node:
-        result = node.call(UNFOLLOW, UnfollowRequest(who=names_from(who)))
+        parts = [
+            node.call(UNFOLLOW, UnfollowRequest(who=part)).outcomes
+            for part in in_parts(names_from(who), MAX_WHO)
+        ]
+    result = UnfollowResult(outcomes=tuple(chain.from_iterable(parts)))
     shell.answer(result, _outcomes(result.outcomes, "No longer following", "Not followed before:"))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slowlight.node.operations import MAX_WHO
 from tests.command_line import Desk
 from tests.people import Person
 
@@ -40,6 +41,16 @@ def test_names_come_from_standard_input_too(desk: Desk) -> None:
     assert desk.type("unfollow", "-", stdin=b"eve\n").out.startswith("No longer following eve@")
     followed = desk.type("follows", "--json").json["follows"]
     assert [one["person"]["name"] for one in followed] == ["bob"]
+
+
+def test_a_whole_town_is_followed_by_one_command(desk: Desk) -> None:
+    """More people than one request may name; and let go again."""
+    crew = b"".join(b"%064x\n" % number for number in range(2 * MAX_WHO + 1))
+    assert desk.type("follow", "-", stdin=crew).out.count("Following ") == 2 * MAX_WHO + 1
+    assert len(desk.type("follows", "--json").json["follows"]) == 2 * MAX_WHO + 1
+    gone = desk.type("unfollow", "-", "--json", stdin=crew).json["outcomes"]
+    assert all(outcome["changed"] for outcome in gone)
+    assert desk.type("follows", "--json").json["follows"] == []
 
 
 def test_nobody_cannot_be_followed(desk: Desk) -> None:
