@@ -403,7 +403,11 @@ class MemoryStore:
             self._gappy.pop(log.key, None)
         if log.key.channel == CHANNEL_IDENTITY:
             self._people[log.identity].words = None
-        commit.arrived.extend((log, seq) for seq in sorted((*taken.new, *taken.filled)))
+        commit.arrived.extend(
+            (log, seq)
+            for seq in sorted((*taken.new, *taken.filled))
+            if log.entries[seq].entry.payload is not None
+        )
         if grew:
             commit.grown[log.key] = log
 
@@ -428,6 +432,7 @@ class _Commit:
 
     def __init__(self) -> None:
         self.arrived: Final[list[tuple[MemoryLog, int]]] = []
+        """Entries that came with their payload."""
         self.grown: Final[dict[LogKey, MemoryLog]] = {}
         """Logs whose newest entry changed."""
 

@@ -216,6 +216,16 @@ def test_stubs_wait_for_their_payloads(store: NodeStore) -> None:
     assert len(store.timeline()) == 6
 
 
+def test_a_stub_and_its_payload_may_come_in_one_batch(store: NodeStore) -> None:
+    """It is one entry and one post."""
+    ada = Person(1)
+    ada.post()
+    meet(store, ada)
+    assert take(store, ada.run(stubs={0}), ada.run()) == [STORED, STORED]
+    assert [post.held.entry for post in store.timeline()] == ada.log()
+    assert (store.totals().entries, store.totals().posts) == (2, 1)
+
+
 def test_a_stub_never_replaces_a_payload(store: NodeStore) -> None:
     """Once held, a payload stays, whatever comes after."""
     ada = Person(1)

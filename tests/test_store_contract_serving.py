@@ -385,7 +385,9 @@ def anything(draw: st.DrawFn) -> list[Run | VerifiedIdent]:
             case 1:
                 items.append(replace(run, bodies=run.bodies[:-1] + b"?"))
             case 2:
-                items.append(replace(run, signature=bytes(64)))
+                items.append(
+                    replace(run, last_id=author.log(channel)[last].id, signature=bytes(64))
+                )
             case _:
                 items.append(run)
     return items
