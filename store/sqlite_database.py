@@ -38,7 +38,7 @@ class Database:
         """
         self.path: Final = path
         try:
-            self._connection = sqlite3.connect(
+            self.connection = sqlite3.connect(
                 path,
                 timeout=_BUSY_S,
                 isolation_level=None,
@@ -49,15 +49,15 @@ class Database:
         try:
             self._prepare()
         except sqlite3.Error as error:
-            self._connection.close()
+            self.connection.close()
             raise _explained(path, error) from error
         except BaseException:
-            self._connection.close()
+            self.connection.close()
             raise
 
     def _prepare(self) -> None:
-        execute = self._connection.execute
-        pending = pending_migrations(self._connection)
+        execute = self.connection.execute
+        pending = pending_migrations(self.connection)
         execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts where the file is still empty
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = FULL")
@@ -66,52 +66,52 @@ class Database:
         execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         execute("PRAGMA temp_store = MEMORY")
         if pending:
-            migrate(self._connection)
+            migrate(self.connection)
 
     def rows(self, statement: str, arguments: Arguments = ()) -> list[Any]:
         """Return all rows of a query."""
         try:
-            return self._connection.execute(statement, arguments).fetchall()
+            return self.connection.execute(statement, arguments).fetchall()
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
 
     def row(self, statement: str, arguments: Arguments = ()) -> Any:
         """Return the first row of a query, or None."""
         try:
-            return self._connection.execute(statement, arguments).fetchone()
+            return self.connection.execute(statement, arguments).fetchone()
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
 
     def each(self, statement: str, arguments: Arguments = ()) -> Iterator[Any]:
         """Yield the rows of a query as they are asked for; nothing may be written meanwhile."""
         try:
-            yield from self._connection.execute(statement, arguments)
+            yield from self.connection.execute(statement, arguments)
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
 
     def write(self, statement: str, arguments: Arguments = ()) -> int:
         """Change rows inside `writing`; return how many."""
-        return self._connection.execute(statement, arguments).rowcount
+        return self.connection.execute(statement, arguments).rowcount
 
     def insert(self, statement: str, arguments: Arguments = ()) -> int:
         """Insert one row inside `writing`; return its number."""
-        return self._connection.execute(statement, arguments).lastrowid or 0
+        return self.connection.execute(statement, arguments).lastrowid or 0
 
     def write_many(self, statement: str, rows: Iterable[Arguments]) -> None:
         """Run one change inside `writing` for each row of arguments."""
-        self._connection.executemany(statement, rows)
+        self.connection.executemany(statement, rows)
 
     @contextmanager
     def writing(self) -> Generator[None]:
         """One transaction: committed to the disk when the block ends, undone if it raises."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._connection.execute("COMMIT")
+                self.connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
@@ -123,7 +123,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; the last one takes the write-ahead log away."""
-        self._connection.close()
+        self.connection.close()
 
 
 class SqlitePart:
@@ -131,6 +131,11 @@ class SqlitePart:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def database(self) -> Database:
+        """The database itself, for maintenance."""
+        return self._database
 
 
 def _explained(path: Path, error: sqlite3.Error) -> StoreError:

@@ -210,17 +210,15 @@ class EntryTable:
         """Yield the held entries ``lowest..highest`` of a log from the upper end."""
         rows = self._database.each(
             """
-            SELECT e.n, e.signature,
-                a.first + e.n - a.n, e.id, coalesce(e.t_ms, e.order_ms), e.lamport,
-                e.rest, e.payload
+            SELECT e.n, e.signature, a.first + e.n - a.n, e.id,
+                coalesce(e.t_ms, e.order_ms), e.lamport, e.rest, e.payload
             FROM arrival AS a CROSS JOIN entry AS e
-                ON e.n BETWEEN a.n + max(:lowest - a.first, 0)
-                    AND a.n + min(:highest, a.last) - a.first
-            WHERE a.log = :log AND a.first <= :highest AND a.first >= coalesce(
-                (SELECT max(first) FROM arrival WHERE log = :log AND first <= :lowest), 0)
+                ON e.n BETWEEN a.n + max(? - a.first, 0) AND a.n + min(?, a.last) - a.first
+            WHERE a.log = ? AND a.first <= ? AND a.first >= coalesce(
+                (SELECT max(first) FROM arrival WHERE log = ? AND first <= ?), 0)
             ORDER BY a.first DESC, e.n DESC
             """,
-            {"log": log, "lowest": lowest, "highest": highest},
+            (lowest, highest, log, highest, log, lowest),
         )
         for n, signature, *row in rows:
             yield PlacedEntry(n, signature, entry_of(row))
