@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from heapq import nlargest
 from itertools import islice
 from typing import Final, NamedTuple
@@ -63,10 +63,24 @@ _CJK: Final = (
     "\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
-_CJK_RUN: Final = re.compile(f"[{_CJK}]+")
 _NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
-_TERM: Final = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
-_WORD: Final = re.compile(f"[{_CJK}]+|(?:(?![{_CJK}])[0-9a-z\x80-\U0010ffff])+")
+
+
+# Classes of many characters take 10 ms each to compile, which a command that neither indexes
+# nor searches should not wait for.
+@cache
+def _cjk_run() -> re.Pattern[str]:
+    return re.compile(f"[{_CJK}]+")
+
+
+@cache
+def _term() -> re.Pattern[str]:
+    return re.compile(r"[0-9a-z\x80-\U0010ffff]+")
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(f"[{_CJK}]+|(?:(?![{_CJK}])[0-9a-z\x80-\U0010ffff])+")
 
 
 class Phrase(NamedTuple):
@@ -127,12 +141,12 @@ def index_text(text: str) -> str:
     """Return ``text`` as the index reads it: folded, split, terms between ASCII separators."""
     if text.isascii():
         return text
-    return _CJK_RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} {run[0][-1]} ", _fold(text))
+    return _cjk_run().sub(lambda run: f" {' '.join(_pairs(run[0]))} {run[0][-1]} ", _fold(text))
 
 
 def text_terms(text: str) -> list[str]:
     """Return the terms of ``text`` in order, as FTS5 finds them in its `index_text`."""
-    return _TERM.findall(index_text(text).lower())
+    return _term().findall(index_text(text).lower())
 
 
 def parse_query(text: str) -> Query:
@@ -142,10 +156,10 @@ def parse_query(text: str) -> Query:
         ValueError: there is no word in it, or more than 64.
     """
     phrases: dict[Phrase, None] = {}
-    for word in _WORD.findall(_fold(text).lower()):
-        split = len(word) > 1 and _CJK_RUN.match(word)
+    for word in _word().findall(_fold(text).lower()):
+        split = len(word) > 1 and _cjk_run().match(word)
         terms = tuple(_pairs(word)) if split else (word,)
-        phrases[Phrase(terms, prefix=len(word) == 1 and bool(_CJK_RUN.match(word)))] = None
+        phrases[Phrase(terms, prefix=len(word) == 1 and bool(_cjk_run().match(word)))] = None
     if not phrases:
         raise ValueError("there is no word to search for; type at least one")
     if sum(len(phrase.terms) for phrase in phrases) > MAX_QUERY_TERMS:
