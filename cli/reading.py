@@ -101,7 +101,8 @@ def _read_thread(shell: Shell, thread: str, limit: int, look: Look, *, mark: boo
 
 
 def _thread(result: ThreadResult, look: Look) -> Iterator[Line]:
-    yield line(Span(f"Thread of {count(len(result.posts), 'post')}", Style.STRONG))
+    what = "The beginning of a thread," if result.more else "Thread of"
+    yield line(Span(f"{what} {count(len(result.posts), 'post')}", Style.STRONG))
     if not result.root_held:
         yield from prose("(the post that began it is not here yet)", look.width, style=Style.FAINT)
     yield EMPTY

@@ -164,6 +164,9 @@ def test_a_thread_is_indented_until_it_would_not_fit(desk: Desk, bob: Person) ->
         assert indents[0] == 2
         assert indents[-1] <= width // 2
         assert "answers bob@" in shown.out
+    some = desk.type("read", "--thread", newest, "--limit", "3").out
+    assert some.startswith("The beginning of a thread, 3 posts\n")
+    assert some.endswith("(there is more; --limit shows it)\n")
 
 
 def test_a_thread_without_its_beginning_says_so(desk: Desk, bob: Person) -> None:
