@@ -14,7 +14,6 @@ from hashlib import blake2b
 from typing import Final
 
 from .encoding import (
-    MAX_UINT,
     as_bytes,
     as_bytes_or_none,
     as_bytes_upto,
