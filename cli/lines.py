@@ -92,13 +92,19 @@ def at_right(lines: Sequence[Line], end: Span, width: int) -> list[Line]:
 
 
 def table(rows: Iterable[tuple[str, str]], width: int, *, indent: int = 2) -> list[Line]:
-    """Return names and what they mean, in two columns; the second is wrapped."""
+    """Return names and what they mean, in two columns.
+
+    The second is wrapped, but an id or a path stays whole, so that it can be copied.
+    """
     held = list(rows)
     column = indent + max((len(name) for name, _ in held), default=0) + 2
     lines: list[Line] = []
     for name, meaning in held:
-        first, *rest = prose(meaning, width, indent=column)
         label = Span(" " * indent + name.ljust(column - indent), Style.FAINT)
+        if " " not in meaning:
+            lines.append(line(label, meaning))
+            continue
+        first, *rest = prose(meaning, width, indent=column)
         lines += [(label, *first[1:]), *rest]
     return lines
 

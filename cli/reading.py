@@ -188,23 +188,22 @@ def show_command(shell: Shell, entry: str) -> None:
 def _facts(entry: EntryView) -> Iterator[tuple[str, str]]:
     yield "id", entry.id
     yield "kind", _kind(entry)
-    yield "author", f"{entry.author.label}, identity {entry.author.identity}"
-    yield "log", f"entry {entry.seq:,} of channel {entry.channel} of device {entry.device}"
+    yield "author", entry.author.label
+    yield "identity", entry.author.identity
+    yield "device", entry.device
+    yield "log", f"entry {entry.seq:,} of channel {entry.channel}"
     yield "dated", f"{date(entry.claimed_ms)}, as the author says"
-    yield "came", f"{date(entry.received_ms)}, {_way(entry)}"
+    yield "came", date(entry.received_ms)
+    yield "from", "written here" if entry.via == "own" else entry.via
     yield "proof", "its own signature" if entry.signature else "a later entry of its log"
     yield "payload", f"{size(entry.size_bytes)}, {_state(entry)}"
-    if entry.seen:
-        yield "after", ", ".join(entry.seen)
+    for cited in entry.seen:
+        yield "after", cited
 
 
 def _kind(entry: EntryView) -> str:
     content: dict[str, object] = entry.content or {}
     return str(content.get("kind", "not known to this version, or not here"))
-
-
-def _way(entry: EntryView) -> str:
-    return "written here" if entry.via == "own" else f"handed over by {entry.via}"
 
 
 def _state(entry: EntryView) -> str:

@@ -197,7 +197,7 @@ def test_an_entry_that_is_no_post_is_shown_too(desk: Desk, bob: Person) -> None:
     ident = desk.type("profile", "bob", "--json").json["entry"]
     shown = desk.type("show", ident)
     assert shown.code == 0
-    assert "kind     profile" in shown.out
+    assert "kind      profile" in shown.out
 
 
 def test_search_finds_words_or_ends_with_3(desk: Desk, bob: Person) -> None:
