@@ -43,7 +43,7 @@ def figures() -> Iterator[Figure]:
             limit_name="commits of one row/s",
         )
         with running(home) as daemon:
-            times_ms = []
+            times_ms: list[float] = []
             for number in range(POSTS):
                 start_s = time.perf_counter()
                 daemon.client.call(POST, PostRequest(text=f"{number} " + "x" * 176))

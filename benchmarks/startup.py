@@ -19,7 +19,12 @@ def figures() -> Iterator[Figure]:
 
     def figure(name: str, *arguments: str) -> Figure:
         def command() -> None:
-            subprocess.run([SLOWLIGHT, *arguments], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [SLOWLIGHT, *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
 
         return at_most(
             name,

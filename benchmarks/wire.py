@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from slowlight.protocol.content import Post
 from slowlight.protocol.encoding import put_varint
 from slowlight.protocol.entry import Entry
-from slowlight.protocol.ident import verify_ident
+from slowlight.protocol.ident import VerifiedIdent, verify_ident
+from slowlight.protocol.run import Run
 from slowlight.simulations.pair import Pair
 from slowlight.simulations.people import SeededPerson, derive_seed
 from slowlight.store.memory import MemoryStore
@@ -42,7 +43,7 @@ class _Node:
 
     def take(self, person: SeededPerson) -> None:
         """Hold everything that a person wrote."""
-        batch = [verify_ident(person.ident), *person.runs()]
+        batch: list[Run | VerifiedIdent] = [verify_ident(person.ident), *person.runs()]
         self.store.ingest(batch, received_ms=NOW_MS, via="bench")
 
     def session(self, peer: _Node, *, initiator: bool) -> Session:
