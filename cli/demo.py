@@ -24,7 +24,11 @@ POSTS_SHOWN = "6"
 ANSWER = "The whole thread has reached me, by way of one other node. Greetings from the far end."
 
 
-@click.group("demo", cls=VerbGroup, examples=("slowlight demo conversation",))
+@click.group(
+    "demo",
+    cls=VerbGroup,
+    examples=("slowlight demo conversation", "slowlight demo conversation --keep ./two-nodes"),
+)
 def demo_command() -> None:
     """Watch Slowlight at work on this machine."""
 

@@ -55,7 +55,10 @@ def sim_command() -> None:
     """
 
 
-@sim_command.command("people", examples=("slowlight sim people | slowlight follow -",))
+@sim_command.command(
+    "people",
+    examples=("slowlight sim people | slowlight follow -", "slowlight sim people --seed 2 --json"),
+)
 @_conversation
 @click.pass_obj
 def people(shell: Shell, rows: Path | None, seed: int) -> None:
