@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slowlight.protocol.content import Kind, Post, encode_content
+from slowlight.protocol.content import Kind, Post, Profile, encode_content
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, CHANNEL_PRIVATE
 from slowlight.protocol.hashing import short_id, short_prefix
 from slowlight.store.base import Follow, NodeStore, PageMark, TimelinePost
@@ -382,7 +382,8 @@ def test_a_petname_is_one_persons(store: NodeStore) -> None:
 
 
 def test_the_newest_profile_counts_whichever_arrives_first(store: NodeStore) -> None:
-    """Newest by the order of writing, over all devices of the identity."""
+    """Newest by what its author had read, over all devices of the identity, whose clocks may
+    differ."""
     laptop, phone = Person(1), Person(1, device_number=1)
     meet(store, laptop, phone)
     assert store.profile(laptop.identity) is None
@@ -398,6 +399,9 @@ def test_the_newest_profile_counts_whichever_arrives_first(store: NodeStore) -> 
     assert older.lamport < newest.lamport
     take(store, phone.run(CHANNEL_IDENTITY))
     assert name_of(store, laptop) == "Ada L."
+    seen = phone.write(CHANNEL_IDENTITY, Profile("Ada, by phone"), t_ms=START_MS, lamport=99)
+    take(store, phone.run(CHANNEL_IDENTITY, seen.seq))
+    assert name_of(store, laptop) == "Ada, by phone"
 
 
 def name_of(store: NodeStore, person: Person) -> str:
