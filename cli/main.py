@@ -72,6 +72,7 @@ def root() -> None:
 
 def main() -> NoReturn:
     """Carry out what was typed, and end with its exit code."""
+    _open_missing_streams()
     sys.exit(run(sys.argv[1:], Shell()))
 
 
@@ -84,6 +85,7 @@ def run(arguments: Sequence[str], shell: Shell) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
+            _require_unicode(arguments)
             return _invoke(arguments, shell)
         except HelpWantedError as wanted:
             click.echo(wanted.help_text, err=True)
@@ -103,6 +105,24 @@ def run(arguments: Sequence[str], shell: Shell) -> int:
     except (ReaderGoneError, BrokenPipeError):
         _leave_quietly()
         return 0
+
+
+def _open_missing_streams() -> None:
+    """Open the streams that whoever started the program has closed.
+
+    Else the next file would get their number, and an error be written into the database.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _require_unicode(arguments: Sequence[str]) -> None:
+    for number, argument in enumerate(arguments, start=1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise click.UsageError(f"argument {number} is not UTF-8 text") from error
 
 
 def _invoke(arguments: Sequence[str], shell: Shell) -> int:

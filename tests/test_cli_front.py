@@ -116,6 +116,7 @@ def test_a_group_without_command_shows_its_help_as_an_error() -> None:
         (["show"], "ID"),
         (["--color", "pink", "status"], "pink"),
         (["--home"], "--home"),
+        (["init", "--name", "a\udcff"], "is not UTF-8 text"),
     ],
 )
 def test_a_command_typed_wrong_says_what_to_type(arguments: list[str], said: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import signal
 import stat
 import subprocess
@@ -155,6 +156,20 @@ def test_secrets_stay_where_they_are(folder: Path) -> None:
     for text in said:
         assert not any(secret[:16] in text for secret in secrets)
         assert " ".join(words[:2]) not in text
+
+
+def test_closed_streams_are_no_danger(folder: Path) -> None:
+    """A command started without them works, and writes nothing where it should not."""
+    posted = subprocess.run(
+        ["sh", "-c", f"{shlex.join(COMMAND)} --home ada post hello <&- >&- 2>&-"],
+        cwd=folder,
+        env=environment(folder, {}),
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert posted.returncode == 0
+    posts = slowlight(folder, "--home", "ada", "read", "--all", "--json").json["posts"]
+    assert [post["text"] for post in posts] == ["hello"]
 
 
 def on_a_terminal(folder: Path, *arguments: str, **environ: str) -> str:

@@ -154,7 +154,7 @@ def test_one_client_key_writes_one_post(desk: Desk) -> None:
         (["post", "-"], b"a\xffb", "standard input is not UTF-8 text: byte 2 is 0xff"),
         (["post", "-"], b"a" * (1 << 20) + b"b", "standard input holds more than 1,048,576 bytes"),
         (["post", "x" * 30_001], b"", "the text has 30,001 bytes; a post holds at most 30,000"),
-        (["post", "x\udcff"], b"", "not Unicode"),
+        (["post", "x\udcff"], b"", "argument 2 is not UTF-8 text"),
         (["post", "x", "--tag", "two words"], b"", "tag 'two words' is not allowed"),
         (["post", "x", "--expire", "soon"], b"", "'soon' is no length of time"),
         (["post", "x", "--language", "??"], b"", "language"),
