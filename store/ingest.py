@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..protocol.entry import Entry, LogHead, encode_header, hash_header, verify_entry
 from ..protocol.errors import DecodeError, IntegrityError, SlowlightError
+from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from ..protocol.run import BLOCK, Run, open_run
 from .base import Ingested, LogKey, Outcome
 from .intervals import Held
@@ -144,3 +145,39 @@ def filled_stub(stub: Entry, stub_held_ms: int, entry: Entry) -> Entry:
     """Return an entry whose payload came after its stub; no detour lengthens a life."""
     known = as_sent(stub, stub_held_ms)
     return entry._replace(remaining_ms=min(known.remaining_ms, entry.remaining_ms))
+
+
+def require_room_for_log(logs: int) -> None:
+    """Refuse one more log of a device that has so many; raises RefusedError."""
+    if logs >= MAX_LOGS_PER_DEVICE:
+        raise RefusedError(Outcome.OVER_LIMIT, f"a device has at most {MAX_LOGS_PER_DEVICE} logs")
+
+
+def require_room_for_device(devices: int) -> None:
+    """Refuse one more device of an identity that has so many; raises RefusedError."""
+    if devices >= MAX_DEVICES:
+        raise RefusedError(Outcome.OVER_LIMIT, f"an identity has at most {MAX_DEVICES} devices")
+
+
+def require_same_first_entry(held: bytes, told: bytes) -> None:
+    """Refuse a device that is held with another certificate; raises RefusedError.
+
+    Args:
+        held: id of the entry 0 that is held of the device.
+        told: id of the entry 0 that an identity brings.
+    """
+    if held != told:
+        raise RefusedError(Outcome.CONFLICT, "a device signed two different certificates")
+
+
+def answer_to_ident(devices: int, records: bool, refused: Sequence[RefusedError]) -> Ingested:
+    """Return what became of an identity.
+
+    Args:
+        devices: how many were added with their entry 0.
+        records: whether a signed record was added.
+        refused: why others of its devices were left out.
+    """
+    if devices or records:
+        return Ingested(Outcome.STORED, devices, devices, "")
+    return refused[0].answer if refused else Ingested(Outcome.DUPLICATE, 0, 0, "")

@@ -17,7 +17,6 @@ from ..protocol.entry import (
 )
 from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import CertifiedDevice, Ident, VerifiedIdent
-from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from ..protocol.roster import Roster
 from ..protocol.run import Run
 from .base import (
@@ -39,7 +38,13 @@ from .base import (
     TimelinePost,
     Totals,
 )
-from .ingest import RefusedError
+from .ingest import (
+    RefusedError,
+    answer_to_ident,
+    require_room_for_device,
+    require_room_for_log,
+    require_same_first_entry,
+)
 from .intervals import missing
 from .memory_log import OWN, Arrival, MemoryLog, Taken
 from .memory_people import MemoryPerson, Words, words_of
@@ -333,7 +338,7 @@ class MemoryStore:
             raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
         log = self._logs.get(key)
         if log is None:
-            self._check_room(run.device)
+            require_room_for_log(self._log_counts[run.device])
             log = MemoryLog(key, identity)
         newest = log.head.seq
         taken = log.take(run, arrival)
@@ -353,12 +358,8 @@ class MemoryStore:
                 added += self._take_device(person, certified, arrival, commit)
             except RefusedError as error:
                 refused.append(error)
-        if person.add_records(ident) or added:
-            self._people[ident.identity] = person
-            return Ingested(Outcome.STORED, added, added, "")
-        if refused:
-            raise refused[0]
-        return Ingested(Outcome.DUPLICATE, 0, 0, "")
+        records = ident.identity in self._people and person.add_records(ident)
+        return answer_to_ident(added, records, refused)
 
     def _take_device(
         self, person: MemoryPerson, certified: CertifiedDevice, arrival: Arrival, commit: _Commit
@@ -367,11 +368,10 @@ class MemoryStore:
         identity, device = certified.certificate.identity, certified.certificate.device
         key = LogKey(device, CHANNEL_IDENTITY)
         if device in self._identity_of:
-            if self._logs[key].entries[0].entry.id != certified.first_entry.id:
-                raise RefusedError(Outcome.CONFLICT, "a device signed two different certificates")
+            held = self._logs[key].entries[0].entry
+            require_same_first_entry(held.id, certified.first_entry.id)
             return False
-        if person.is_full:
-            raise RefusedError(Outcome.OVER_LIMIT, f"an identity has at most {MAX_DEVICES} devices")
+        require_room_for_device(len(person.devices))
         log = MemoryLog(key, identity)
         self._people[identity] = person
         self._identity_of[device] = identity
@@ -382,12 +382,6 @@ class MemoryStore:
         taken = log.keep_first(certified.first_entry, signature, arrival)
         self._note(log, taken, commit, grew=True)
         return True
-
-    def _check_room(self, device: bytes) -> None:
-        if self._log_counts[device] >= MAX_LOGS_PER_DEVICE:
-            raise RefusedError(
-                Outcome.OVER_LIMIT, f"a device has at most {MAX_LOGS_PER_DEVICE} logs"
-            )
 
     def _note(self, log: MemoryLog, taken: Taken, commit: _Commit, *, grew: bool) -> None:
         """Make what a log took findable, and leave the rest to the end of the batch."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from ..protocol import content
 from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.ident import CertifiedDevice, Ident, RecordKind, VerifiedIdent
-from ..protocol.identity import MAX_DEVICES, Inception, SignedRecord
+from ..protocol.identity import Inception, SignedRecord
 from ..protocol.run import Run
 from .base import MAX_RECORD_BYTES_OF_IDENTITY, Device, Follow, HeldEntry
 from .derived import word_rank
@@ -40,11 +40,6 @@ class MemoryPerson:
         """Return what proves the devices."""
         records = tuple((kind, record) for record, kind in self.records.items())
         return Ident(self.inception, records, tuple(self.first_runs.values()))
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no device fits any more."""
-        return len(self.devices) >= MAX_DEVICES
 
     def add_device(self, certified: CertifiedDevice) -> None:
         """Take up a device."""

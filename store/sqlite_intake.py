@@ -15,17 +15,20 @@ from ..protocol.entry import (
 )
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.ident import CertifiedDevice, VerifiedIdent
-from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from ..protocol.run import Run
 from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, Interval, LogKey, Outcome
 from .ingest import (
     Proven,
     RefusedError,
+    answer_to_ident,
     filled_stub,
     is_duplicate,
     keeps_signature,
     prove,
     require_continuing,
+    require_room_for_device,
+    require_room_for_log,
+    require_same_first_entry,
 )
 from .intervals import Held, merged, missing
 from .sqlite_database import Database
@@ -184,10 +187,7 @@ class Intake:
 
     def _check_room(self, device: int) -> None:
         (logs,) = self._database.row("SELECT count(*) FROM log WHERE device = ?", (device,))
-        if logs >= MAX_LOGS_PER_DEVICE:
-            raise RefusedError(
-                Outcome.OVER_LIMIT, f"a device has at most {MAX_LOGS_PER_DEVICE} logs"
-            )
+        require_room_for_log(logs)
 
     def _new_log(self, log: _Log, newest: Entry) -> int:
         return self._database.insert(
@@ -282,11 +282,7 @@ class Intake:
             except RefusedError as error:
                 refused.append(error)
         records = identity is not None and self._add_records(identity, ident)
-        if added or records:
-            return Ingested(Outcome.STORED, added, added, "")
-        if refused:
-            raise refused[0]
-        return Ingested(Outcome.DUPLICATE, 0, 0, "")
+        return answer_to_ident(added, records, refused)
 
     def _is_new_device(self, identity: int | None, certified: CertifiedDevice) -> bool:
         """Say whether a device has to be added.
@@ -298,17 +294,13 @@ class Intake:
         known = self._log(LogKey(device, CHANNEL_IDENTITY))
         if known is not None:
             first_id = self._entries.id_at(known.n or 0, 0)
-            if known.identity != identity or first_id != certified.first_entry.id:
-                raise RefusedError(Outcome.CONFLICT, "a device signed two different certificates")
+            require_same_first_entry(first_id, certified.first_entry.id)
             return False
         if identity is not None:
             (devices,) = self._database.row(
                 "SELECT count(*) FROM device WHERE identity = ?", (identity,)
             )
-            if devices >= MAX_DEVICES:
-                raise RefusedError(
-                    Outcome.OVER_LIMIT, f"an identity has at most {MAX_DEVICES} devices"
-                )
+            require_room_for_device(devices)
         return True
 
     def _new_identity(self, ident: VerifiedIdent) -> int:

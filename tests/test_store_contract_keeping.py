@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_PRIVATE
 from slowlight.protocol.roster import MAX_ROSTER_ROWS, Depth, Roster, RosterRow
+from slowlight.store import memory, sqlite_peers
 from slowlight.store.base import (
-    MAX_PEER_MEMORIES,
     NO_MEMORY,
     LogKey,
     NodeStore,
@@ -122,22 +124,25 @@ def test_what_is_remembered_of_a_peer_is_replaced_as_a_whole(store: NodeStore) -
     """Hints by device; of a stranger nothing is remembered."""
     device = Person(1).device
     assert store.peer_memory(device) == NO_MEMORY
-    memory = PeerMemory(b"n" * 8, 3, b"", 17, b"d" * 16)
-    store.remember_peer(device, memory)
-    assert store.peer_memory(device) == memory
-    store.remember_peer(device, replace(memory, counter=4, satisfied=b""))
-    assert store.peer_memory(device) == replace(memory, counter=4, satisfied=b"")
+    met = PeerMemory(b"n" * 8, 3, b"", 17, b"d" * 16)
+    store.remember_peer(device, met)
+    assert store.peer_memory(device) == met
+    store.remember_peer(device, replace(met, counter=4, satisfied=b""))
+    assert store.peer_memory(device) == replace(met, counter=4, satisfied=b"")
     assert store.peer_memory(Person(2).device) == NO_MEMORY
 
 
-def test_the_peers_met_longest_ago_are_forgotten_first(store: NodeStore) -> None:
+def test_the_peers_met_longest_ago_are_forgotten_first(
+    store: NodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Strangers that come and go cannot fill the disk with hints about themselves."""
-    memory = replace(NO_MEMORY, counter=1)
-    devices = [number.to_bytes(32, "big") for number in range(MAX_PEER_MEMORIES + 1)]
-    for device in (*devices[:-1], devices[0], devices[-1]):
-        store.remember_peer(device, memory)
-    known = [store.peer_memory(device) == memory for device in devices]
-    assert [number for number, known in enumerate(known) if not known] == [1]
+    for module in (memory, sqlite_peers):
+        monkeypatch.setattr(module, "MAX_PEER_MEMORIES", 4)
+    met = replace(NO_MEMORY, counter=1)
+    devices = [Person(seed).device for seed in range(5)]
+    for device in (*devices[:4], devices[0], devices[4]):
+        store.remember_peer(device, met)
+    assert [store.peer_memory(device) == met for device in devices] == [True, False, *[True] * 3]
 
 
 def test_rosters_of_peers_are_kept_as_long_as_a_peer_has_them(store: NodeStore) -> None:
