@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from .content import CertificateRecord, decode_content, split_payload
 from .encoding import as_bytes, as_bytes_upto, as_fields, as_list, as_uint, pack, unpack
@@ -20,7 +20,6 @@ from .errors import DecodeError, IntegrityError
 from .frames import MAX_BODY_BYTES
 from .identity import (
     MAX_DEVICES,
-    MAX_EPOCH,
     MAX_RECORD_BYTES,
     Accept,
     Certificate,
@@ -31,12 +30,11 @@ from .identity import (
     decode_certificate,
     decode_inception,
     decode_revocation,
-    decode_rotation,
     verify_accept,
     verify_certificate,
     verify_revocation,
-    verify_rotation,
 )
+from .roots import Flaw, RootChain, root_chain
 from .run import MAX_RUN_BYTES, Run, decode_run, open_run
 
 MAX_IDENT_RECORDS: Final = 1024
@@ -159,69 +157,39 @@ def root_keys(inception: Inception, rotations: Iterable[SignedRecord]) -> list[b
         IntegrityError: a rotation is for another identity, continues nothing that is here,
             or is not by the committed key.
     """
-    return _root_chain(inception, rotations).keys
+    return list(_root_chain(inception, rotations).keys)
 
 
-class _Epoch(NamedTuple):
-    number: int
-    predecessor: bytes
-    root_public: bytes
-    next_commitment: bytes
+def _root_chain(inception: Inception, rotations: Iterable[SignedRecord]) -> RootChain:
+    """Find the root keys, and refuse what nobody who verifies before handing on would hand on."""
+    chain = root_chain(inception, rotations)
+    for _, flaw in chain.ignored:
+        if flaw is Flaw.MALFORMED:
+            raise DecodeError("a rotation is malformed")
+        if flaw is not Flaw.LOST:
+            raise IntegrityError(f"a rotation is {flaw.value}")
+    return chain
 
 
-class _RootChain(NamedTuple):
-    keys: list[bytes]
-    """Root public keys by epoch, of the branch that won."""
-    contested_from: int
-    """The first epoch for which a branch that lost has another key."""
+def _proves(chain: RootChain, epoch: int, check: Callable[[bytes], object]) -> bool:
+    """Run a check against the root key of an epoch; False: by a branch that lost.
 
-    def proves(self, epoch: int, check: Callable[[bytes], object]) -> bool:
-        """Run a check against the root key of an epoch; False: by a branch that lost.
-
-        Raises:
-            IntegrityError: the check fails, and the key of the epoch was never contested.
-        """
-        try:
-            if epoch >= len(self.keys):
-                raise IntegrityError(f"a record of epoch {epoch}, which no rotation opened")
-            check(self.keys[epoch])
-        except IntegrityError:
-            if epoch < self.contested_from:
-                raise
-            return False
-        return True
-
-
-def _root_chain(inception: Inception, rotations: Iterable[SignedRecord]) -> _RootChain:
-    identity = inception.identity
-    epochs = {identity: _Epoch(0, b"", inception.root_public, inception.next_commitment)}
-    keys, tip = [inception.root_public], identity
-    # By epoch, then hash: predecessors come first, and of two rivals the one that wins.
-    ordered = sorted(
-        (decode_rotation(record.body).epoch, record.hash, record) for record in rotations
-    )
-    for number, record_hash, record in ordered:
-        claimed = decode_rotation(record.body)
-        before = epochs.get(claimed.predecessor)
-        if before is None or (claimed.identity, number) != (identity, before.number + 1):
-            raise IntegrityError(f"a rotation into epoch {number} continues nothing here")
-        rotation = verify_rotation(record, before.next_commitment)
-        epochs[record_hash] = _Epoch(
-            number, rotation.predecessor, rotation.root_public, rotation.next_commitment
-        )
-        if rotation.predecessor == tip:
-            keys.append(rotation.root_public)
-            tip = record_hash
-    lost = (
-        epoch.number
-        for epoch in epochs.values()
-        if [epoch.root_public] != keys[epoch.number : epoch.number + 1]
-    )
-    return _RootChain(keys, min(lost, default=MAX_EPOCH + 1))
+    Raises:
+        IntegrityError: the check fails, and the key of the epoch was never contested.
+    """
+    try:
+        if epoch >= len(chain.keys):
+            raise IntegrityError(f"a record of epoch {epoch}, which no rotation opened")
+        check(chain.keys[epoch])
+    except IntegrityError:
+        if epoch < chain.contested_from:
+            raise
+        return False
+    return True
 
 
 def _record_stands(
-    identity: bytes, kind: RecordKind, record: SignedRecord, chain: _RootChain
+    identity: bytes, kind: RecordKind, record: SignedRecord, chain: RootChain
 ) -> bool:
     claimed: Revocation | Accept
     check: Callable[[bytes], object]
@@ -236,10 +204,10 @@ def _record_stands(
             check = partial(verify_accept, record)
     if claimed.identity != identity:
         raise IntegrityError("a record in IDENT names another identity")
-    return chain.proves(claimed.epoch, check)
+    return _proves(chain, claimed.epoch, check)
 
 
-def _certified_device(identity: bytes, run: Run, chain: _RootChain) -> CertifiedDevice | None:
+def _certified_device(identity: bytes, run: Run, chain: RootChain) -> CertifiedDevice | None:
     (entry,) = open_run(run)
     if entry.payload is None:
         raise IntegrityError("IDENT: entry 0 of a device came without its certificate")
@@ -250,6 +218,6 @@ def _certified_device(identity: bytes, run: Run, chain: _RootChain) -> Certified
     certificate = decode_certificate(record.body)
     if (certificate.identity, certificate.device) != (identity, run.device):
         raise IntegrityError("a certificate names another identity or device")
-    if not chain.proves(certificate.epoch, partial(verify_certificate, record)):
+    if not _proves(chain, certificate.epoch, partial(verify_certificate, record)):
         return None
     return CertifiedDevice(certificate, entry, run)
