@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from .screen import Screen
 
 
-class ReaderGoneError(Exception):
-    """Whoever read the output has closed it: there is nobody left to talk to."""
-
-
 def usage_failure(error: click.ClickException) -> ServiceError:
     """Return a command that was typed wrong as an error that says what to type."""
     from ..node.errors import Code, ServiceError

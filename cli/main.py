@@ -11,13 +11,7 @@ from typing import Final, NoReturn
 import click
 
 from .. import __version__
-from .failures import (
-    ReaderGoneError,
-    interruption,
-    system_failure,
-    tell_failure,
-    usage_failure,
-)
+from .failures import interruption, system_failure, tell_failure, usage_failure
 from .shell import Shell
 from .verbs import HelpWantedError, Listed, Root
 
@@ -96,13 +90,13 @@ def run(arguments: Sequence[str], shell: Shell) -> int:
             failure = error
         except (click.Abort, KeyboardInterrupt):
             failure = interruption()
-        except BrokenPipeError as error:
-            raise ReaderGoneError from error
+        except BrokenPipeError:
+            raise
         except OSError as error:
             failure = system_failure(error)
-        tell_failure(shell.screen, failure, as_json="--json" in arguments)
+        tell_failure(shell.screen, failure, as_json=shell.as_json or "--json" in arguments)
         return failure.exit
-    except (ReaderGoneError, BrokenPipeError):
+    except BrokenPipeError:
         _leave_quietly()
         return 0
 
@@ -137,7 +131,7 @@ def _invoke(arguments: Sequence[str], shell: Shell) -> int:
 
 
 def _leave_quietly() -> None:
-    """Let what is still buffered go nowhere: flushing it at exit would fail again."""
+    """Let go what nobody reads any more: flushing it at exit would fail again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -83,13 +82,12 @@ class Screen:
         import subprocess
 
         chosen = self._environ.get("SLOWLIGHT_PAGER", self._environ.get("PAGER", "less"))
-        command = shlex.split(chosen)
-        if not command or command == ["cat"]:
+        if chosen in ("", "cat"):
             return False
-        options = {"LESS": "FRX", "LESSCHARSET": "utf-8"}
+        environ = {"LESS": "FRX", "LESSCHARSET": "utf-8", **self._environ}
         try:
-            pager = subprocess.Popen(command, stdin=subprocess.PIPE, env={**options, **os.environ})
-        except OSError:
+            pager = subprocess.Popen(shlex.split(chosen), stdin=subprocess.PIPE, env=environ)
+        except (OSError, ValueError, IndexError):
             return False
         try:
             pager.communicate(text.encode())

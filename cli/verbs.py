@@ -16,7 +16,7 @@ _HELP_NAMES: Final = ("-h", "--help")
 class Verb(click.Command):
     """A command."""
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, examples: Sequence[str], **kwargs: Any) -> None:
         """Make a command.
 
         Args:
@@ -28,12 +28,24 @@ class Verb(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the own options, then those that every command has."""
-        _format_options(self, ctx, formatter)
+        own: list[tuple[str, str]] = []
+        common: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                shared = isinstance(parameter, _CommonOption) or "--help" in parameter.opts
+                (common if shared else own).append(record)
+        for heading, records in (("Options", own), ("Everywhere", common)):
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
         super().format_epilog(ctx, formatter)
-        _format_examples(self.examples, formatter)
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
 class HelpWantedError(Exception):
@@ -44,17 +56,15 @@ class HelpWantedError(Exception):
         self.help_text = help_text
 
 
-class VerbGroup(click.Group):
+class VerbGroup(Verb, click.Group):
     """Commands about one thing: ``slowlight peer add``."""
 
     command_class = Verb
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
-        """Make a group; ``examples`` as for `Verb`."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a group; arguments as for `Verb`."""
         kwargs.setdefault("no_args_is_help", False)
         super().__init__(*args, **kwargs)
-        self.examples = tuple(examples)
-        _share(self)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options before the command.
@@ -79,12 +89,7 @@ class VerbGroup(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, then the options."""
         self.format_commands(ctx, formatter)
-        _format_options(self, ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        super().format_epilog(ctx, formatter)
-        _format_examples(self.examples, formatter)
+        super().format_options(ctx, formatter)
 
 
 class Listed(NamedTuple):
@@ -180,29 +185,6 @@ def _choose_json(ctx: click.Context, _param: click.Parameter, value: bool) -> No
 def _choose_colour(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
     if value is not None:
         ctx.ensure_object(Shell).colour = value
-
-
-def _format_options(
-    command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
-) -> None:
-    own: list[tuple[str, str]] = []
-    common: list[tuple[str, str]] = []
-    for parameter in command.get_params(ctx):
-        record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
-        if record is not None:
-            shared = isinstance(parameter, _CommonOption) or "--help" in parameter.opts
-            (common if shared else own).append(record)
-    for heading, records in (("Options", own), ("Everywhere", common)):
-        if records:
-            with formatter.section(heading):
-                formatter.write_dl(records)
-
-
-def _format_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
-    if examples:
-        with formatter.section("Examples"):
-            for example in examples:
-                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
 def _nearest(typed: str, known: Sequence[str]) -> str:

@@ -217,6 +217,26 @@ def test_a_person_on_a_terminal_has_colours(folder: Path) -> None:
     assert all(line.isprintable() for line in plain.split("\n"))
 
 
+@pytest.mark.parametrize(
+    ("variables", "before_each_line"),
+    [
+        ({"PAGER": "sed s/^/paged:/"}, "paged:"),
+        ({"PAGER": "cat", "SLOWLIGHT_PAGER": "sed s/^/ours:/"}, "ours:"),
+        ({"PAGER": "no-such-pager"}, ""),
+        ({"PAGER": "'unbalanced"}, ""),
+        ({"PAGER": ""}, ""),
+    ],
+)
+def test_long_answers_go_through_the_persons_pager(
+    folder: Path, variables: dict[str, str], before_each_line: str
+) -> None:
+    """Where there is one; never into a pipe."""
+    shown = on_a_terminal(folder, "--home", "ada", "read", "--all", "--color", "never", **variables)
+    assert shown == f"{before_each_line}Nothing is here yet.\n"
+    piped = slowlight(folder, "--home", "ada", "read", "--all", environ=variables)
+    assert piped.out == "Nothing is here yet.\n"
+
+
 def test_the_editor_opens_where_a_person_sits(folder: Path) -> None:
     """Without a text; what it leaves is posted."""
     editor = folder / "editor"
