@@ -24,7 +24,7 @@ from .author import OWN, Author
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError, storage_error
 from .home import Home
-from .keys import DeviceKeys
+from .keys import DeviceKeys, write_whole
 from .operations import InitResult, KeyWordsResult
 from .views import Views
 
@@ -43,6 +43,27 @@ def open_sqlite_store(home: Home) -> NodeStore:
         return SqliteStore(home.database)
     except StoreError as error:
         raise storage_error(error) from error
+
+
+def open_own_store(home: Home, open_store: OpenStore) -> NodeStore:
+    """Open the store of a home, and make sure that it is the one that the home began with.
+
+    With an empty or foreign database the node would forget what it has signed, and sign
+    other entries under the same numbers: everyone could prove that it lies.
+
+    Raises:
+        ServiceError: ``integrity``: it is another one; ``storage``.
+    """
+    store = open_store(home)
+    noted = home.installation.read_bytes() if home.installation.exists() else None
+    if noted in (None, f"{store.nonce.hex()}\n".encode()):
+        return store
+    store.close()
+    raise ServiceError(
+        Code.INTEGRITY,
+        f"{home.database} is not the database that this home began with: it was lost or replaced",
+        "put the right one back, or begin anew: slowlight --home DIR init",
+    )
 
 
 def begin(
@@ -76,12 +97,14 @@ def begin(
     home.make()
     with home.lock("slowlight init"):
         keys, seed = home.keys.make(random_bytes)
-        store = open_store(home)
+        store = open_own_store(home, open_store)
         try:
             created = store.identity_of(keys.device) is None
             if created:
                 ident = _first_ident(keys, seed, label, place, clock(), random_bytes(SALT_BYTES))
                 store.ingest([ident], received_ms=clock(), via=OWN)
+            if not home.installation.exists():
+                write_whole(home.installation, store.nonce.hex())
             author = Author(
                 store, keys, clock=clock, random_bytes=random_bytes, on_written=_nobody_to_tell
             )

@@ -20,6 +20,8 @@ from msgspec import Meta
 from .errors import Code, ServiceError
 
 MAX_FILE_BYTES: Final = 1 << 20
+MAX_LINKS: Final = 64
+"""A node keeps the digest of what it offers up to date for so many peers (sync/offers.py)."""
 
 _ENVIRONMENT_PREFIX: Final = "SLOWLIGHT_"
 
@@ -60,7 +62,9 @@ class LogConfig(msgspec.Struct, frozen=True):
 class LimitsConfig(msgspec.Struct, frozen=True):
     """``[limits]``"""
 
-    links: Annotated[int, Meta(ge=1, le=4_096, description="live sessions at the same time")] = 64
+    links: Annotated[
+        int, Meta(ge=1, le=MAX_LINKS, description="live sessions at the same time")
+    ] = MAX_LINKS
     links_per_source: Annotated[
         int, Meta(ge=1, le=4_096, description="links from one address at the same time")
     ] = 8

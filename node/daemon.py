@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -13,15 +13,16 @@ from typing import Final, TypeAlias
 import trio
 
 from ..protocol.frames import ByeReason
-from ..store.base import NodeStore
+from ..store.base import NodeStore, StoreError
 from .api import make_app
 from .api_server import ApiServer, open_socket
-from .beginning import OpenStore, open_sqlite_store
+from .beginning import OpenStore, open_own_store, open_sqlite_store
 from .clock import RandomBytes, WallClock, system_clock
 from .config import Config
 from .dialler import Dialler
 from .direct import make_service
 from .home import Home
+from .keys import DeviceKeys
 from .logs import Log, opened_log
 from .network import Carrier, TcpCarrier, make_board, make_reception
 from .service import Service
@@ -74,63 +75,108 @@ async def run_node(
     """
     with home.lock("slowlight run"):
         keys = home.keys.device_keys()
-        store = open_store(home)
+        store = open_own_store(home, open_store)
         try:
-            carrier = carrier or TcpCarrier()
-            board = make_board(
-                store, keys, config, carrier, clock=clock, random_bytes=random_bytes, log=log
-            )
-            service = make_service(
+            node = _Node(
                 home,
                 config,
-                store,
                 keys,
-                board,
+                store,
+                carrier or TcpCarrier(),
+                log=log,
                 clock=clock,
                 random_bytes=random_bytes,
-                started_ms=clock(),
             )
-            doors = await carrier.listen(config.node.listen)
-            board.listening = doors.addresses
-            api = ApiServer(make_app(service, log), log)
-            api_socket = open_socket(home.socket)
-            reception = make_reception(
-                store, keys, config, board, random_bytes=random_bytes, log=log
-            )
-            dialler = Dialler(
-                store,
-                board.connect,
-                board.peers_moved,
-                random_bytes=random_bytes,
-                ceiling_s=config.limits.redial_s,
-                log=log,
-            )
-            async with trio.open_nursery() as nursery:
-                await nursery.start(board.run)
-                await nursery.start(api.serve, api_socket)
-                await nursery.start(partial(doors.serve, reception))
-                nursery.start_soon(dialler.run)
-                nursery.start_soon(keep_indexed, store, board.stored)
-                log.info("ready", home=str(home.path), listening=" ".join(doors.addresses))
-                task_status.started(RunningNode(service, tuple(doors.addresses)))
-                await stop()
-                log.info("stopping")
-                await board.close(ByeReason.SHUTDOWN)
-                await api.close()
-                nursery.cancel_scope.cancel()
+            await node.run(stop, task_status)
         finally:
-            home.socket.unlink(missing_ok=True)
             store.close()
     log.info("stopped")
 
 
-async def keep_indexed(store: NodeStore, stored: Bell) -> None:
+class _Node:
+    """The parts of a node, and how they run together."""
+
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        keys: DeviceKeys,
+        store: NodeStore,
+        carrier: Carrier,
+        *,
+        log: Log,
+        clock: WallClock,
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._home = home
+        self._config = config
+        self._store = store
+        self._carrier = carrier
+        self._log = log
+        self._board = make_board(
+            store, keys, config, carrier, clock=clock, random_bytes=random_bytes, log=log
+        )
+        self._service = make_service(
+            home,
+            config,
+            store,
+            keys,
+            self._board,
+            clock=clock,
+            random_bytes=random_bytes,
+            started_ms=clock(),
+        )
+        self._api = ApiServer(make_app(self._service, log), log)
+        self._reception = make_reception(
+            store, keys, config, self._board, random_bytes=random_bytes, log=log
+        )
+        self._dialler = Dialler(
+            store,
+            self._board.connect,
+            self._board.peers_moved,
+            random_bytes=random_bytes,
+            ceiling_s=config.limits.redial_s,
+            log=log,
+        )
+
+    async def run(self, stop: Stop, task_status: trio.TaskStatus[RunningNode]) -> None:
+        """Open the doors, run everything until ``stop`` returns, and say goodbye."""
+        with open_socket(self._home.socket) as api_socket, self._removing_socket():
+            doors = await self._carrier.listen(self._config.node.listen)
+            self._board.listening = doors.addresses
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._board.run)
+                await nursery.start(self._api.serve, api_socket)
+                await nursery.start(partial(doors.serve, self._reception))
+                nursery.start_soon(self._dialler.run)
+                nursery.start_soon(keep_indexed, self._store, self._board.stored, self._log)
+                where = " ".join(doors.addresses)
+                self._log.info("ready", home=str(self._home.path), listening=where)
+                task_status.started(RunningNode(self._service, tuple(doors.addresses)))
+                await stop()
+                self._log.info("stopping")
+                await self._board.close(ByeReason.SHUTDOWN)
+                await self._api.close()
+                nursery.cancel_scope.cancel()
+
+    @contextmanager
+    def _removing_socket(self) -> Generator[None]:
+        try:
+            yield
+        finally:
+            self._home.socket.unlink(missing_ok=True)
+
+
+async def keep_indexed(store: NodeStore, stored: Bell, log: Log) -> None:
     """Let the search index follow whenever nothing else is to be done; needs no timer at rest."""
     while True:
         await _until_quiet(stored)
         seen = store.change_counter
-        while store.index_posts(_INDEXED_AT_ONCE) and store.change_counter == seen:
-            await trio.lowlevel.checkpoint()
+        try:
+            while store.index_posts(_INDEXED_AT_ONCE) and store.change_counter == seen:
+                await trio.lowlevel.checkpoint()
+        except StoreError as error:
+            log.failure("database failed", reason=str(error))
         if store.change_counter == seen:
             await stored.wait()
 

@@ -99,14 +99,14 @@ class Dialler:
                 )
 
     async def _reach(self, peer: Peer) -> bool:
-        """Return, after the session, whether the peer spoke at all."""
+        """Return, after the session, whether it was a good one."""
         try:
             live = await self._connect(peer)
         except DialError as error:
             self._log.debug("not reached", peer=peer.identity, reason=str(error))
             return False
         await live.finished.wait()
-        return live.greeted
+        return live.greeted and not live.is_hopeless
 
 
 def _route(peer: Peer) -> _Route:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..store.base import NodeStore, Peer
-from .beginning import OpenStore, open_sqlite_store
+from .beginning import OpenStore, open_own_store, open_sqlite_store
 from .client import OnEvent, ignore_events
 from .clock import RandomBytes, WallClock, system_clock
 from .config import Config
@@ -125,7 +125,7 @@ def open_direct(
             cannot be opened.
     """
     keys = home.keys.device_keys()
-    store = open_store(home)
+    store = open_own_store(home, open_store)
     try:
 
         def momentary_board() -> Switchboard:

@@ -51,6 +51,11 @@ class Home:
         """The configuration file; it need not exist."""
         return self.path / "config.toml"
 
+    @property
+    def installation(self) -> Path:
+        """The nonce of the database that this home began with."""
+        return self.path / "installation"
+
     def make(self) -> None:
         """Create the directory, open to its owner alone, unless it is there."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

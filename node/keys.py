@@ -73,7 +73,7 @@ class KeyFiles:
         self._require_private_directory()
         for name in (ROOT_FILE, DEVICE_FILE, BOX_FILE):
             if not (self._directory / name).exists():
-                self._write(name, random_bytes(SECRET_BYTES))
+                write_whole(self._directory / name, random_bytes(SECRET_BYTES).hex())
         return self.device_keys(), self.root_seed()
 
     def _require_private_directory(self) -> None:
@@ -114,22 +114,21 @@ class KeyFiles:
             )
         return secret
 
-    def _write(self, name: str, secret: bytes) -> None:
-        """Write a secret so that it is there whole, or not at all, also after a power cut."""
-        temporary = self._directory / f"{name}.new"
-        temporary.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, _FILE_MODE), "wb") as file:
-            file.write(secret.hex().encode("ascii") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self._directory / name)
-        sync_directory(self._directory)
 
+def write_whole(path: Path, line: str) -> None:
+    """Write a small file, for its owner alone, so that it is there whole or not at all.
 
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory outlive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    Also after a power cut, and without following a link.
+    """
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, _FILE_MODE), "wb") as file:
+        file.write(line.encode("ascii") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

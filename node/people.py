@@ -134,8 +134,9 @@ class People:
         self, meant: Sequence[bytes], changed: Sequence[bytes]
     ) -> tuple[FollowOutcome, ...]:
         views = self._views()
+        new = set(changed)
         return tuple(
-            FollowOutcome(person=views.person(identity), changed=identity in changed)
+            FollowOutcome(person=views.person(identity), changed=identity in new)
             for identity in meant
         )
 

@@ -52,19 +52,24 @@ class LiveSession:
         *,
         address: str,
         outgoing: bool,
-        since_ms: int,
+        clock: WallClock,
+        log: Log,
     ) -> None:
-        self.link = link
-        self.session = session
-        self.address = address
-        self.outgoing = outgoing
-        self.since_ms = since_ms
+        self.link: Final = link
+        self.session: Final = session
+        self.address: Final = address
+        self.outgoing: Final = outgoing
+        self.since_ms: Final = clock()
+        self._clock = clock
+        self._log = log
         self.greeted = False
         """Whether the peer has said anything yet."""
         self.receipted = SyncCounts()
         """What receipts have told of: each tells what came and went since the one before."""
         self.failure = ""
         """Why it ended, if not by a farewell."""
+        self.is_hopeless = False
+        """One side broke the protocol, or our database failed: another try will hardly help."""
         self.replaced_by: LiveSession | None = None
         """The session over a newer link to the same device."""
         self.finished: Final = trio.Event()
@@ -95,18 +100,13 @@ class LiveSession:
     def say_goodbye(self, reason: ByeReason, text: str = "") -> None:
         """End with BYE, whatever is still on its way."""
         self._leaving = True
-        self.session.shut_down(reason, text)
+        try:
+            self.session.shut_down(reason, text)
+        except StoreError as error:
+            self._blame_store(error)
         self.wake()
 
-    def finish(self) -> None:
-        """End with BYE as soon as both sides are in sync."""
-        self._leaving = True
-        self.session.finish()
-        self.wake()
-
-    async def run(
-        self, *, clock: WallClock, silence_s: float, log: Log, on_stored: Callable[[], None]
-    ) -> None:
+    async def run(self, *, silence_s: float, on_stored: Callable[[], None]) -> None:
         """Drive the session until it has ended; then close the link.
 
         Args:
@@ -116,8 +116,8 @@ class LiveSession:
         try:
             self.session.start()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, clock, nursery.cancel_scope)
-                await self._read(clock, silence_s, log, on_stored)
+                nursery.start_soon(self._write, nursery.cancel_scope)
+                await self._read(silence_s, on_stored)
                 if self._leaving or self.session.ended is not None:
                     with trio.move_on_after(FAREWELL_S):
                         await self._all_said.wait()
@@ -127,41 +127,33 @@ class LiveSession:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + FAREWELL_S):
                 await self.link.aclose()
 
-    def _end(self) -> None:
-        if self.session.ended is None and not self._leaving:
-            self.failure = self.failure or "the link was lost"
-        self.session.link_lost()
-        self.finished.set()
-        self.moved.ring()
-
-    async def _write(self, clock: WallClock, scope: trio.CancelScope) -> None:
+    async def _write(self, scope: trio.CancelScope) -> None:
         try:
             while not self.session.over:
-                message = self.session.next_message(clock())
+                message = self.session.next_message(self._clock())
                 if message is None:
                     await self._to_send.wait()
                     continue
                 with trio.fail_after(STALL_S):
                     await self.link.send(message)
                 self.moved.ring()
+            self._all_said.set()
+            await trio.sleep(FAREWELL_S)  # the reader ends sooner, with the peer's answer
         except trio.TooSlowError:
             self.failure = "the peer stopped reading"
         except LostLinkError as error:
             self.failure = self.failure or str(error)
-        else:
-            self._all_said.set()
-            await trio.sleep(FAREWELL_S)  # the reader ends sooner, with the peer's answer
+        except SlowlightError as error:
+            self._blame_store(error)
         scope.cancel()
 
-    async def _read(
-        self, clock: WallClock, silence_s: float, log: Log, on_stored: Callable[[], None]
-    ) -> None:
+    async def _read(self, silence_s: float, on_stored: Callable[[], None]) -> None:
         try:
             with trio.fail_after(silence_s):
                 messages = await self.link.receive()
             while messages:
                 self.greeted = True
-                self._take(messages, clock, on_stored)
+                self._take(messages, on_stored)
                 if self.session.ended is not None:
                     return
                 messages = await self.link.receive()
@@ -170,24 +162,44 @@ class LiveSession:
         except LostLinkError as error:
             self.failure = self.failure or str(error)
         except StoreError as error:
-            self.failure = str(error)
-            log.failure("cannot store", reason=str(error))
+            self._blame_store(error)
             self.say_goodbye(ByeReason.SHUTDOWN)
         except SlowlightError as error:
             self.failure = f"the peer broke the protocol: {error}"
-            log.warning("peer broke the protocol", peer=self.link.peer_identity, reason=str(error))
+            self.is_hopeless = True
+            peer, device = self.link.peer_identity, self.link.peer_device
+            self._log.warning(
+                "peer broke the protocol", peer=peer, device=device, reason=str(error)
+            )
             self.say_goodbye(ByeReason.REFUSED, str(error))
 
-    def _take(
-        self, messages: Sequence[bytes], clock: WallClock, on_stored: Callable[[], None]
-    ) -> None:
+    def _blame_store(self, error: SlowlightError) -> None:
+        self.failure = f"this node's database failed: {error}"
+        self.is_hopeless = True
+        self._log.failure("database failed", reason=str(error))
+
+    def _end(self) -> None:
+        bye = self.session.ended
+        if bye is not None and bye.reason is ByeReason.REFUSED:
+            self.is_hopeless = True
+            self.failure = self.failure or f"the peer ended it: {bye.text}"
+        if bye is None and not self._leaving:
+            self.failure = self.failure or "the link was lost"
+        try:
+            self.session.link_lost()
+        except StoreError as error:
+            self._blame_store(error)
+        self.finished.set()
+        self.moved.ring()
+
+    def _take(self, messages: Sequence[bytes], on_stored: Callable[[], None]) -> None:
         progress = self.session.progress
         before = progress.entries_in
         for message in messages:
             self.session.receive(message)
             if self.session.wants_commit:
-                self.session.commit(clock())
-        self.session.commit(clock())
+                self.session.commit(self._clock())
+        self.session.commit(self._clock())
         self.wake()
         self.moved.ring()
         if progress.entries_in != before:

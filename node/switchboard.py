@@ -12,7 +12,7 @@ from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.frames import ByeReason
 from ..protocol.ident import VerifiedIdent
 from ..protocol.invite import hash_token
-from ..store.base import NodeStore, Peer
+from ..store.base import NodeStore, Peer, StoreError
 from ..sync.offers import Offers
 from ..sync.session import Session
 from .carriers.base import Link
@@ -160,7 +160,7 @@ class Switchboard:
             initiator=outgoing,
         )
         live = LiveSession(
-            link, session, address=address, outgoing=outgoing, since_ms=self._clock()
+            link, session, address=address, outgoing=outgoing, clock=self._clock, log=self._log
         )
         if existing is not None:
             existing.replaced_by = live
@@ -197,16 +197,14 @@ class Switchboard:
             "link up", peer=peer, device=device, address=live.address, outgoing=live.outgoing
         )
         try:
-            await live.run(
-                clock=self._clock,
-                silence_s=self._silence_s,
-                log=self._log,
-                on_stored=lambda: self._offer(besides=live),
-            )
+            await live.run(silence_s=self._silence_s, on_stored=lambda: self._offer(besides=live))
         finally:
             if self._live.get(device) is live:
                 del self._live[device]
-            self._note_contact(live)
+            try:
+                self._note_contact(live)
+            except StoreError as error:
+                self._log.failure("database failed", reason=str(error))
             counts = live.counts
             self._log.info(
                 "link down",

@@ -24,7 +24,10 @@ from slowlight.node.links import ExchangeEnd, ExchangeNews, LiveLink, OnNews
 from slowlight.node.logs import Log, no_log
 from slowlight.node.operations import SyncCounts
 from slowlight.node.service import Service
-from slowlight.store.base import NodeStore, Peer
+from slowlight.protocol.entry import Entry
+from slowlight.protocol.ident import VerifiedIdent
+from slowlight.protocol.run import Run
+from slowlight.store.base import Ingested, LogKey, NodeStore, Peer, PeerMemory, StoreError
 from slowlight.store.memory import MemoryStore
 from tests.people import START_MS
 
@@ -41,10 +44,45 @@ class StoodClock:
 
 
 class OpenMemoryStore(MemoryStore):
-    """A store in memory that outlives being closed, as a file does."""
+    """A store in memory that outlives being closed, as a file does, and can be full."""
+
+    is_full = False
 
     def close(self) -> None:
         """Keep everything: the test opens it again."""
+
+    def ingest(
+        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
+    ) -> list[Ingested]:
+        """Store a batch, if there is space."""
+        self._require_space()
+        return super().ingest(batch, received_ms=received_ms, via=via)
+
+    def append(
+        self,
+        key: LogKey,
+        entries: Sequence[tuple[Entry, bytes]],
+        *,
+        received_ms: int,
+        client_key: str = "",
+    ) -> None:
+        """Append own entries, if there is space."""
+        self._require_space()
+        super().append(key, entries, received_ms=received_ms, client_key=client_key)
+
+    def remember_peer(self, device: bytes, memory: PeerMemory) -> None:
+        """Remember a peer, if there is space."""
+        self._require_space()
+        super().remember_peer(device, memory)
+
+    def put_peer(self, peer: Peer) -> None:
+        """Keep a peer, if there is space."""
+        self._require_space()
+        super().put_peer(peer)
+
+    def _require_space(self) -> None:
+        if self.is_full:
+            raise StoreError("disk full")
 
 
 @dataclass
@@ -52,7 +90,7 @@ class NodeHome:
     """A home whose store is in memory, and what its node is made with."""
 
     home: Home
-    store: NodeStore
+    store: OpenMemoryStore
     random_bytes: RandomBytes
     clock: StoodClock = field(default_factory=StoodClock)
 

@@ -8,8 +8,9 @@ from typing import Final
 
 import pytest
 
-from slowlight.node.config import MAX_FILE_BYTES, Config, load_settings
+from slowlight.node.config import MAX_FILE_BYTES, MAX_LINKS, Config, load_settings
 from slowlight.node.errors import Code, ServiceError
+from slowlight.sync.offers import MAX_INDEXES
 
 
 @pytest.fixture
@@ -47,6 +48,11 @@ def test_flag_wins_over_environment_over_file_over_default(file: Path) -> None:
     assert origins["limits.links"] == ("environment", "SLOWLIGHT_LIMITS_LINKS")
     assert origins["log.format"] == ("file", f"{file}:6")
     assert origins["node.advertise"] == ("default", "")
+
+
+def test_as_many_links_are_allowed_as_digests_are_kept() -> None:
+    """One more would make every session scan the store."""
+    assert MAX_LINKS == MAX_INDEXES
 
 
 WRONG_FILES: Final[Mapping[str, tuple[str, str, str]]] = {

@@ -221,6 +221,28 @@ def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
     assert str(home.database) in caught.value.message
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_home_does_not_begin_again_over_a_lost_database(tmp_path: Path, lost: bool) -> None:
+    """It would sign other entries under the same numbers; the right database works again."""
+    home, other = Home(tmp_path / "home"), Home(tmp_path / "other")
+    identity = init(home, name="Ada").person.identity
+    init(other, seed=2)
+    home.database.rename(tmp_path / "kept")
+    if not lost:
+        other.database.rename(home.database)
+    with pytest.raises(ServiceError, match="not the database") as caught:
+        init(home, name="Ada")
+    assert caught.value.exit is Exit.INTEGRITY
+    with (
+        pytest.raises(ServiceError, match="not the database"),
+        open_client(home, Config(), "slowlight status"),
+    ):
+        pytest.fail("a foreign database was opened")
+    (tmp_path / "kept").rename(home.database)
+    with open_client(home, Config(), "slowlight status") as client:
+        assert client.call(STATUS, StatusRequest()).person.identity == identity
+
+
 def test_the_home_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
     """Flag, then environment, then the user's own."""
     environ = {HOME_VARIABLE: str(tmp_path / "by-environment")}

@@ -13,6 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from slowlight.node.beginning import begin
 from slowlight.node.carriers.base import Link, ProvenPeer
+from slowlight.node.carriers.memory import MemoryListener, memory_promise
+from slowlight.node.carriers.noise_link import respond
 from slowlight.node.config import Config, LimitsConfig, NodeConfig
 from slowlight.node.daemon import QUIET_S, run_node
 from slowlight.node.errors import Exit, ServiceError
@@ -45,7 +47,7 @@ from slowlight.protocol.handshake import Greeting
 from slowlight.protocol.invite import read_invite
 from slowlight.store.base import Peer
 from tests.memory_net import MemoryCarrier, Running, net, run_home, running
-from tests.nodes import StoodClock, make_home, seeded
+from tests.nodes import NodeHome, StoodClock, make_home, seeded
 
 HOUR_S = 3_600.0
 
@@ -339,18 +341,19 @@ async def test_another_identity_with_the_same_key_is_not_believed(
 async def call_as(node: Running, other: Running, carrier: MemoryCarrier) -> Link:
     """Open a link with the keys of a node, beside the node itself."""
     keys = link_keys(node.made.home.keys.device_keys(), Config(), seeded(77))
-
-    def decide(static: bytes, greeting: Greeting) -> ProvenPeer:
-        ident, device = prove(static, greeting)
-        return ProvenPeer(ident.identity, device)
-
     return await carrier.dial(
         f"{other.made.home.path.name}:1",
         keys,
         other.made.home.keys.device_keys().box.public,
         greet=lambda: own_greeting(node.made.store, node.service.identity),
-        decide=decide,
+        decide=believe,
     )
+
+
+def believe(static: bytes, greeting: Greeting) -> ProvenPeer:
+    """Take whoever proves to be somebody."""
+    ident, device = prove(static, greeting)
+    return ProvenPeer(ident.identity, device)
 
 
 # Exchanging now
@@ -477,3 +480,65 @@ async def test_the_index_follows_when_it_is_quiet(
         assert node.service.call(STATUS, StatusRequest()).search_behind == 0
         assert len(node.service.call(SEARCH, SearchRequest(query="post 7")).posts) == 1
         stop.set()
+
+
+async def test_a_full_disk_ends_links_and_not_the_node(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Nothing can be stored, everything can be read; with space again, what is missing comes."""
+    async with running(tmp_path, net(), "ada", "bob") as (ada, bob):
+        post(ada, "early")
+        follow(bob, ada.invite())
+        await wait_all_tasks_blocked()
+        bob.made.store.is_full = True
+        post(ada, "late")
+        await trio.sleep(HOUR_S)
+        assert bob.texts() == ["early"]
+        assert bob.told("database failed")
+        with pytest.raises(ServiceError, match="disk full") as caught:
+            post(bob, "mine")
+        assert caught.value.exit is Exit.ERROR
+        bob.made.store.is_full = False
+        await trio.sleep(HOUR_S)
+        assert bob.texts() == ["late", "early"]
+
+
+async def test_a_peer_that_breaks_the_protocol_is_dialled_ever_less_often(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It answers each time, and each time with rubbish."""
+    carrier = net()
+    async with (
+        running(tmp_path, carrier, "bob") as (bob,),
+        trio.open_nursery() as nursery,
+    ):
+        rude = make_home(tmp_path / "rude", 3)
+        keys = rude.home.keys.device_keys()
+        listener = carrier.network.listen("rude:1")
+        nursery.start_soon(answer_with_rubbish, rude, listener)
+        identity = rude.store.identity_of(keys.device) or b""
+        peer = Peer(identity, keys.device, keys.box.public, ("rude:1",), "rude", 0)
+        bob.made.store.put_peer(peer)
+        bob.service.call(FOLLOW, FollowRequest(who=(identity.hex(),)))
+        await trio.sleep(8 * HOUR_S)
+        assert 10 < len(carrier.dialled_at_s) < 80
+        assert bob.told("peer broke the protocol")
+        nursery.cancel_scope.cancel()
+
+
+async def answer_with_rubbish(made: NodeHome, listener: MemoryListener) -> None:
+    """Take every call, prove who one is, and talk nonsense."""
+    keys = link_keys(made.home.keys.device_keys(), Config(), seeded(5))
+    identity = made.store.identity_of(made.home.keys.device_keys().device) or b""
+    while True:
+        link = await respond(
+            await listener.accept(),
+            keys,
+            greet=lambda: own_greeting(made.store, identity),
+            decide=believe,
+            promise=memory_promise(0.0),
+        )
+        await link.send(b"nonsense")
+        while await link.receive():
+            pass
+        await link.aclose()
