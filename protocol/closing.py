@@ -38,7 +38,7 @@ class Closings:
     """Where each channel of a device ends."""
 
     named: Mapping[int, Closing]
-    """By channel: the ends of those that some word names."""
+    """By channel: the ends of those that do not end as all others do."""
     others: Closing | None
     """What ends all other channels, empty; None: every channel is open."""
 
@@ -87,9 +87,11 @@ def meet(words: Iterable[Word]) -> Closings:
     closed = sorted((word for word in words if not word.open), key=lambda word: word.hash)
     if not closed:
         return ALL_OPEN
+    others = Closing(closed[0].kind, closed[0].record, end=None)
     named: dict[int, Closing] = {}
     for channel in {channel for word in closed for channel in word.ends}:
         ends = (word.closing(channel) for word in closed)
-        named[channel] = min(ends, key=lambda closing: closing.last_seq)
-    others = Closing(closed[0].kind, closed[0].record, end=None)
+        lowest = min(ends, key=lambda closing: closing.last_seq)
+        if lowest != others:
+            named[channel] = lowest
     return Closings(MappingProxyType(named), others)
