@@ -372,13 +372,13 @@ class MemoryStore:
             require_same_first_entry(held.id, certified.first_entry.id)
             return False
         require_room_for_device(len(person.devices))
-        log = MemoryLog(key, identity)
-        self._people[identity] = person
-        self._identity_of[device] = identity
-        person.add_device(certified)
         signature = certified.run.signature
         if signature is None:
             raise ValueError("a verified entry 0 without its signature")
+        self._people[identity] = person
+        self._identity_of[device] = identity
+        person.add_device(certified)
+        log = MemoryLog(key, identity)
         taken = log.keep_first(certified.first_entry, signature, arrival)
         self._note(log, taken, commit, grew=True)
         return True
