@@ -164,3 +164,21 @@ def test_the_page_leads_somewhere() -> None:
         for line in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings
+
+
+def test_the_channels_have_the_numbers_of_the_page() -> None:
+    sentence = re.search(r"Channel (0 is .*?);", section("The log").replace("\n", " "))
+    assert sentence
+    numbers = [int(number) for number in re.findall(r"\d", sentence[1])]
+    assert numbers == [
+        entry.CHANNEL_IDENTITY,
+        entry.CHANNEL_POSTS,
+        entry.CHANNEL_PRIVATE,
+        entry.CHANNEL_GROUPS,
+    ]
+    assert re.findall(r"identity|posts|private|groups", sentence[1]) == [
+        "identity",
+        "posts",
+        "private",
+        "groups",
+    ]
