@@ -78,6 +78,8 @@ class Session:
         self._carry = b""
         self._assembly: RosterAssembly | None = None
         self._greeted = False
+        self._asks_left = 0
+        """How often the peer may still ask for our roster: once for each of our HELLOs."""
         self._peer_hello: Hello | None = None
         self._finishing = False
         self._bye_sent = False
@@ -239,6 +241,7 @@ class Session:
             self._outgoing.set_roster(known)
 
     def _say_hello(self) -> None:
+        self._asks_left += 1
         self._control.append(
             Hello(
                 self._store.nonce,
@@ -270,7 +273,7 @@ class Session:
         own, current = self._incoming.roster, self._outgoing.roster
         if part.count == 0:
             if part.roster == own.hash[:SHORT_HASH_BYTES]:
-                self._control.extend(roster_parts(own))
+                self._answer_ask(own)
             return  # else our newer HELLO will make the peer ask for the newer roster
         if self._assembly is None:
             if current is not None and part.roster == current.hash[:SHORT_HASH_BYTES]:
@@ -285,6 +288,12 @@ class Session:
         self._store.remember_peer(self._peer_device, self._memory)
         self._store.keep_roster(roster)
         self._outgoing.set_roster(roster)
+
+    def _answer_ask(self, own: Roster) -> None:
+        if self._asks_left == 0:
+            raise ProtocolError("the peer asked for a roster more often than it was greeted")
+        self._asks_left -= 1
+        self._control.extend(roster_parts(own))
 
     def _remember(self) -> None:
         """Keep what the next session can save bytes with."""

@@ -404,6 +404,16 @@ def test_a_frame_before_the_greeting_is_refused() -> None:
         session.receive(encode_frame(Reconcile(Scope.ALL)))
 
 
+def test_a_roster_is_asked_for_once() -> None:
+    """Seventeen bytes would otherwise be answered by three million, again and again."""
+    ada, bob = Person(1), Person(2)
+    link = Link(Node(ada, bob), Node(bob, ada))
+    link.talk()
+    again = RosterPart(roster_of(bob).hash[:8], 0, 0, ())
+    with pytest.raises(ProtocolError, match="more often"):
+        link.ends[0].receive(encode_frame(again))
+
+
 def test_frames_of_a_later_version_are_skipped() -> None:
     """An unknown type between known frames changes nothing."""
     _, _, link = _connected()
