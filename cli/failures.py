@@ -29,6 +29,25 @@ def interruption() -> ServiceError:
     return ServiceError(Code.INTERRUPTED, "interrupted")
 
 
+def failure_of_tasks(group: BaseExceptionGroup[BaseException]) -> ServiceError:
+    """Return what ended tasks that ran together: the person, or an error of the node.
+
+    Raises:
+        BaseExceptionGroup: there is a mistake of ours among them.
+    """
+    from ..node.errors import ServiceError
+
+    if group.subgroup(KeyboardInterrupt) is not None:
+        return interruption()
+    expected, rest = group.split(ServiceError)
+    if expected is None or rest is not None:
+        raise group
+    first: ServiceError | ExceptionGroup[ServiceError] = expected
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
 def system_failure(error: OSError) -> ServiceError:
     """Return what the operating system refused."""
     from ..node.errors import Code, ServiceError

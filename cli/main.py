@@ -11,7 +11,13 @@ from typing import Final, NoReturn
 import click
 
 from .. import __version__
-from .failures import interruption, system_failure, tell_failure, usage_failure
+from .failures import (
+    failure_of_tasks,
+    interruption,
+    system_failure,
+    tell_failure,
+    usage_failure,
+)
 from .shell import Shell
 from .verbs import HelpWantedError, Listed, Root
 
@@ -90,6 +96,8 @@ def run(arguments: Sequence[str], shell: Shell) -> int:
             failure = error
         except (click.Abort, KeyboardInterrupt):
             failure = interruption()
+        except BaseExceptionGroup as group:
+            failure = failure_of_tasks(group)
         except BrokenPipeError:
             raise
         except OSError as error:

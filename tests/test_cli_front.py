@@ -275,6 +275,26 @@ def test_an_interrupted_command_ends_with_130(monkeypatch: pytest.MonkeyPatch) -
     assert node.type("status", "--json").error["code"] == "interrupted"
 
 
+def test_an_error_of_tasks_that_ran_together_is_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The node may have wrapped it; with a mistake of ours among them, nothing is hidden."""
+    refusal = ServiceError(Code.LOCKED, "in use")
+    node = ScriptedClient({})
+
+    def fail(*errors: Exception) -> None:
+        def call(*_: object) -> None:
+            raise ExceptionGroup("tasks", [ExceptionGroup("more tasks", errors)])
+
+        monkeypatch.setattr(node, "call", call)
+
+    fail(refusal)
+    assert node.type("status").err == "error: in use\n"
+    fail(refusal, ZeroDivisionError())
+    with pytest.raises(ExceptionGroup):
+        node.type("status")
+
+
 def test_a_full_disk_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the system refused is said in its words."""
 

@@ -6,6 +6,7 @@ import os
 import pty
 import shlex
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -156,6 +157,29 @@ def test_secrets_stay_where_they_are(folder: Path) -> None:
     for text in said:
         assert not any(secret[:16] in text for secret in secrets)
         assert " ".join(words[:2]) not in text
+
+
+def test_ctrl_c_ends_a_long_wait(folder: Path) -> None:
+    """A peer that never says a word: exit code 130, no traceback, and the home is free again."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert slowlight(folder, "--home", "bob", "init").code == 0
+        invite = slowlight(folder, "--home", "bob", "invite", "--address", address).out
+        assert slowlight(folder, "--home", "ada", "follow", invite.strip()).code == 0
+        sync = subprocess.Popen(
+            [*COMMAND, "--home", "ada", "sync"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(folder, {}),
+        )
+        with sync:
+            assert sync.stderr is not None
+            assert sync.stderr.readline().endswith(b": dialling\n")
+            sync.send_signal(signal.SIGINT)
+            out, err = sync.communicate(timeout=PATIENCE_S)
+    assert (sync.returncode, out, err) == (130, b"", b"error: interrupted\n")
+    assert slowlight(folder, "--home", "ada", "status").code == 0
 
 
 def test_closed_streams_are_no_danger(folder: Path) -> None:
