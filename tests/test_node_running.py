@@ -542,3 +542,49 @@ async def answer_with_rubbish(made: NodeHome, listener: MemoryListener) -> None:
         while await link.receive():
             pass
         await link.aclose()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_two_that_ask_for_an_exchange_at_once_both_get_their_receipt(
+    tmp_path: Path, autojump_clock: MockClock, seed: int
+) -> None:
+    """Their calls cross on the way; the exchange goes on over the link that stays."""
+    carrier = net(seed, delay_s=1.0)
+    async with running(tmp_path, carrier, "ada", "bob") as (ada, bob):
+        post(ada, "one")
+        lines = ada.invite(), bob.invite()
+        ends: list[str] = []
+
+        async def exchange(node: Running, line: str) -> None:
+            follow(node, line)
+            receipt = await node.service.sync(SyncRequest(), lambda _event: None)
+            ends.extend(end.outcome for end in receipt.outcomes)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(exchange, ada, lines[1])
+            nursery.start_soon(exchange, bob, lines[0])
+        assert ends == ["in_sync", "in_sync"]
+        assert bob.texts() == ["one"]
+
+
+async def test_a_node_without_room_takes_the_next_one_later(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """One link is all that Ada has; Carol gets it when Bob has gone."""
+    carrier = net()
+    narrow = Config(node=NodeConfig(listen=("ada:1",)), limits=LimitsConfig(links=1))
+    async with (
+        running(tmp_path, carrier, "bob", "carol") as (bob, carol),
+        trio.open_nursery() as nursery,
+    ):
+        ada = await run_home(make_home(tmp_path / "ada", 7, "ada"), carrier, nursery, narrow)
+        post(ada, "one at a time")
+        follow(bob, ada.invite())
+        await wait_all_tasks_blocked()
+        follow(carol, ada.invite())
+        await trio.sleep(60)
+        assert carol.texts() == []
+        await bob.stop()
+        await trio.sleep(LimitsConfig().redial_s)
+        assert carol.texts() == ["one at a time"]
+        ada.stopping.set()

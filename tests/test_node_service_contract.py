@@ -450,6 +450,33 @@ def test_the_own_invite_is_no_peer(ada: Node) -> None:
     assert "this very node" in refused(ada, "add_peer", who=line).message
 
 
+def test_a_name_that_two_claim_is_ambiguous(ada: Node) -> None:
+    """The labels of both are offered; with its short id each of them is found."""
+    people = [Person(2), Person(3)]
+    for person in people:
+        person.profile("bob")
+        ada.receive(person)
+    error = refused(ada, "profile", who="bob")
+    assert (error.code, len(error.candidates)) == (Code.AMBIGUOUS, 2)
+    found = {
+        ada.client.call(PROFILE, ProfileRequest(who=label)).person.identity
+        for label in error.candidates
+    }
+    assert found == {person.identity.hex() for person in people}
+    wrong = error.candidates[0].replace("bob@", "eve@")
+    assert refused(ada, "profile", who=wrong).code is Code.NOT_FOUND
+
+
+def test_following_hundreds_can_be_taken_back(ada: Node) -> None:
+    """Over more entries than one run holds."""
+    who = tuple(number.to_bytes(32, "big").hex() for number in range(1, 301))
+    ada.client.call(FOLLOW, FollowRequest(who=who))
+    gone = ada.client.call(UNFOLLOW, UnfollowRequest(who=who[:280]))
+    assert all(one.changed for one in gone.outcomes)
+    left = ada.client.call(FOLLOWS, FollowsRequest()).follows
+    assert {one.person.identity for one in left} == set(who[280:])
+
+
 def test_a_petname_belongs_to_one(ada: Node) -> None:
     """Two people with one name would be confused."""
     for seed in (2, 3):
