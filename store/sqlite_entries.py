@@ -7,24 +7,20 @@ belong: an index entry for each is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..protocol.content import post_links
-from ..protocol.entry import CHANNEL_POSTS, SALT_BYTES, USUAL_QUALITY, Entry, hash_payload
+from ..protocol.entry import USUAL_QUALITY, Entry, hash_payload
 from ..protocol.hashing import HASH_BYTES
-from .base import HeldEntry, Interval, LogKey, TimelinePost
+from .base import HeldEntry, LogKey, TimelinePost
 from .sqlite_database import Database
 
 PREFIX_BYTES: Final = 5
 """Bytes of an id that are indexed. Whole ids are compared afterwards, so a longer prefix
 would only make the index larger: among ten million entries one lookup in a hundred thousand
 meets a second candidate."""
-
-Row = tuple[Any, ...]
 
 
 class PlacedEntry(NamedTuple):
@@ -65,76 +61,7 @@ def id_range(bits: int, bit_count: int) -> tuple[bytes, bytes]:
     return lowest.to_bytes(HASH_BYTES, "big"), highest.to_bytes(HASH_BYTES, "big")
 
 
-def consecutive(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-    """Split entries in rising order where sequence numbers are missing between them."""
-    if entries[-1].seq - entries[0].seq == len(entries) - 1:
-        return [entries]
-    pairs = enumerate(pairwise(entries), start=1)
-    cuts = [at for at, (one, next_one) in pairs if next_one.seq != one.seq + 1]
-    return [entries[start:end] for start, end in pairwise([0, *cuts, len(entries)])]
-
-
-class Rows(NamedTuple):
-    """Rows of consecutive entries for the table, in two forms.
-
-    sqlite3 asks for an adapter of every value but exact numbers, texts and bytearrays, which
-    takes as long as storing it. So an ordinary post is written without its empty columns, and
-    blobs are handed over as bytearrays: together a quarter of the time of ingest.
-    """
-
-    plain: list[Row]
-    """Posts that answer nothing: n, id, lamport, order_ms, payload."""
-    other: list[Row]
-    """All columns."""
-    posts: int
-    """How many are posts."""
-
-
-def entry_rows(
-    entries: Iterable[Entry],
-    *,
-    first_n: int,
-    channel: int,
-    received_ms: int,
-    signatures: Mapping[int, bytes],
-) -> Rows:
-    """Return the rows of consecutive numbers for entries that arrive now.
-
-    The loop does by hand what `links_of_post` and `first_order_ms` say: it is the hot path.
-
-    Args:
-        first_n: number of the first one.
-        signatures: those that are kept for good, by sequence number.
-    """
-    plain: list[Row] = []
-    other: list[Row] = []
-    answers = 0
-    for n, entry in enumerate(entries, first_n):
-        seq, entry_id, t_ms, _, lamport, _, _, _, _, _, _, payload = entry
-        links = None
-        if channel == CHANNEL_POSTS and payload is not None:
-            links = post_links(payload[SALT_BYTES:])
-        rest = _rest_of(entry)
-        signature = signatures.get(seq)
-        if links is None:
-            empty = (None, None, None)
-            other.append((n, entry_id, t_ms, lamport, *empty, rest, signature, payload))
-            continue
-        order_ms = t_ms if t_ms < received_ms else received_ms
-        parent, root = links
-        if parent is root is rest is signature is None and order_ms == t_ms and payload:
-            plain.append((n, bytearray(entry_id), lamport, order_ms, bytearray(payload)))
-            continue
-        answers += 1
-        claimed_ms = None if order_ms == t_ms else t_ms
-        begins = (parent and parent[:PREFIX_BYTES], root and root[:PREFIX_BYTES])
-        other.append(
-            (n, entry_id, claimed_ms, lamport, order_ms, *begins, rest, signature, payload)
-        )
-    return Rows(plain, other, len(plain) + answers)
-
-
-def _rest_of(entry: Entry) -> bytes | None:
+def rest_of(entry: Entry) -> bytes | None:
     """Return what goes beside the columns of an entry; None if everything is as usual."""
     _, _, _, t_quality, _, seen, expire_ms, remaining_ms, size, digest, ext, payload = entry
     unusual = t_quality != USUAL_QUALITY or seen or expire_ms or ext
@@ -229,30 +156,6 @@ class EntryTable:
             "SELECT received_ms FROM arrival WHERE n <= ? ORDER BY n DESC LIMIT 1", (n,)
         )
         return int(received_ms)
-
-    def insert(
-        self, log: int, rows: Rows, *, span: Interval, n: int, received_ms: int, source: int
-    ) -> None:
-        """Write consecutive entries of a log.
-
-        Args:
-            rows: made by `entry_rows` for exactly these entries.
-            span: their sequence numbers.
-            n: number of the first, above the highest in use.
-        """
-        if rows.plain:
-            self._database.write_many(
-                "INSERT INTO entry (n, id, lamport, order_ms, payload) VALUES (?, ?, ?, ?, ?)",
-                rows.plain,
-            )
-        if rows.other:
-            self._database.write_many(
-                "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.other
-            )
-        self._database.write(
-            "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (n, log, *span, received_ms, source, rows.posts),
-        )
 
     def take_out(self, n: int) -> None:
         """Delete the entry with this number, a stub, and cut the row of its arrival in two."""

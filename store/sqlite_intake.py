@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final, NamedTuple
 
 from ..protocol.entry import (
@@ -16,7 +17,7 @@ from ..protocol.entry import (
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.ident import CertifiedDevice, VerifiedIdent
 from ..protocol.run import Run
-from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, Interval, LogKey, Outcome
+from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, LogKey, Outcome
 from .ingest import (
     Proven,
     RefusedError,
@@ -31,10 +32,9 @@ from .ingest import (
     require_same_first_entry,
 )
 from .intervals import Held, merged, missing
+from .sqlite_arrivals import Arrivals, Stretch
 from .sqlite_database import Database
-from .sqlite_entries import EntryTable, consecutive, entry_rows
-from .sqlite_people import learn
-from .sqlite_timeline import move_answers
+from .sqlite_entries import EntryTable
 
 OWN: Final = "own"
 """How own entries came."""
@@ -57,13 +57,10 @@ class Intake:
     def __init__(self, database: Database, *, received_ms: int, via: str) -> None:
         self._database = database
         self._received_ms = received_ms
-        self._via = via
         self._entries = EntryTable(database)
-        newest, changed = database.row("SELECT (SELECT max(n) FROM entry), max(changed) FROM log")
-        self._first_n = self._next_n = (newest or 0) + 1
+        self._arrivals = Arrivals(database, received_ms=received_ms, via=via)
+        (changed,) = database.row("SELECT max(changed) FROM log")
         self._changed = (changed or 0) + 1
-        self._source = 0
-        self._posts = 0
 
     def take(self, item: Run | VerifiedIdent) -> Ingested:
         """Prove and write one item; one that is refused changes nothing."""
@@ -91,9 +88,8 @@ class Intake:
         self._database.write("UPDATE device SET own = 1 WHERE n = ? AND NOT own", (log.device,))
 
     def finish(self) -> None:
-        """Write what concerns the batch as a whole."""
-        if self._posts:
-            move_answers(self._database, self._first_n)
+        """Write what waits."""
+        self._arrivals.write()
 
     # Logs
 
@@ -132,16 +128,22 @@ class Intake:
         if log.n is None:
             self._check_room(log.device)
         touched = [] if log.n is None else self._touched(log.n, run.first, run.last)
-        id_at = partial(self._entries.id_at, log.n or 0)
+        id_at = partial(self._id_at, log.n or 0)
         if touched and is_duplicate(run, touched, id_at) and not self._has_stubs(log, run):
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
         proven = prove(run, touched, id_at)
         kept = proven.signature if keeps_signature(run.last) else None
         return self._keep(log, run.prev, proven, touched, {run.last: kept} if kept else {})
 
+    def _id_at(self, log: int, seq: int) -> bytes:
+        waiting = (stretch.id_at(seq) for stretch in self._arrivals.waiting(log))
+        return next(filter(None, waiting), None) or self._entries.id_at(log, seq)
+
     def _has_stubs(self, log: _Log, run: Run) -> bool:
-        held = self._entries.newest_first(log.n or 0, run.first, run.last)
-        return any(placed.entry.payload is None for placed in held)
+        n = log.n or 0
+        held = (placed.entry for placed in self._entries.newest_first(n, run.first, run.last))
+        waiting = (stretch.entries for stretch in self._arrivals.waiting(n))
+        return any(entry.payload is None for entry in chain(held, *waiting))
 
     def _keep(
         self,
@@ -169,7 +171,7 @@ class Intake:
         written = sorted((*entries, *filled)) if filled else entries
         if not written:
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
-        self._insert(n, log.key.channel, written, signatures)
+        self._arrivals.add(Stretch(n, log.identity, log.key.channel, written, signatures))
         if entries:
             piece = Held(proven.entries[0].seq, newest.seq, prev, proven.signature)
             self._join(n, piece, touched)
@@ -178,10 +180,6 @@ class Intake:
                     "UPDATE log SET seq = ?, head = ?, lamport = ?, changed = ? WHERE n = ?",
                     (newest.seq, newest.id, newest.lamport, self._changed, n),
                 )
-        if log.key.channel == CHANNEL_IDENTITY:
-            for entry in written:
-                if entry.seq > 0:  # entry 0 is the certificate
-                    learn(self._database, log.identity, entry)
         payloads = sum(entry.payload is not None for entry in written)
         return Ingested(Outcome.STORED, len(entries), payloads, "")
 
@@ -212,6 +210,7 @@ class Intake:
         Returns:
             Those entries, to be written anew, and the signatures kept with the stubs.
         """
+        self._arrivals.write()
         first, filled, signatures = entries[0].seq, list[Entry](), dict[int, bytes]()
         for n, signature, stub in list(self._entries.newest_first(log, first, entries[-1].seq)):
             entry = entries[stub.seq - first]
@@ -223,35 +222,6 @@ class Intake:
                 signatures[stub.seq] = signature
             self._entries.take_out(n)
         return filled, signatures
-
-    def _insert(
-        self, log: int, channel: int, entries: Sequence[Entry], signatures: Mapping[int, bytes]
-    ) -> None:
-        """Write entries in rising order, each stretch of consecutive ones as one arrival."""
-        for stretch in consecutive(entries):
-            rows = entry_rows(
-                stretch,
-                first_n=self._next_n,
-                channel=channel,
-                received_ms=self._received_ms,
-                signatures=signatures,
-            )
-            self._entries.insert(
-                log,
-                rows,
-                span=Interval(stretch[0].seq, stretch[-1].seq),
-                n=self._next_n,
-                received_ms=self._received_ms,
-                source=self._source_number(),
-            )
-            self._next_n += len(stretch)
-            self._posts += rows.posts
-
-    def _source_number(self) -> int:
-        if not self._source:
-            self._database.write("INSERT OR IGNORE INTO source (via) VALUES (?)", (self._via,))
-            (self._source,) = self._database.row("SELECT n FROM source WHERE via = ?", (self._via,))
-        return self._source
 
     def _join(self, log: int, piece: Held, touched: Sequence[Held]) -> None:
         whole = merged(piece, touched)
@@ -293,7 +263,7 @@ class Intake:
         device = certified.certificate.device
         known = self._log(LogKey(device, CHANNEL_IDENTITY))
         if known is not None:
-            first_id = self._entries.id_at(known.n or 0, 0)
+            first_id = self._id_at(known.n or 0, 0)
             require_same_first_entry(first_id, certified.first_entry.id)
             return False
         if identity is not None:

@@ -6,20 +6,21 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from slowlight.protocol.entry import CHANNEL_POSTS, Entry, log_id
+from slowlight.protocol.entry import CHANNEL_POSTS, log_id
 from slowlight.protocol.hashing import short_id, short_prefix
 from slowlight.protocol.roster import Roster
-from slowlight.store import sqlite, sqlite_entries, sqlite_intake
+from slowlight.store import sqlite, sqlite_arrivals
 from slowlight.store.base import Interval, LogKey, NodeStore, PageMark, StoreError
 from slowlight.store.schema import MIGRATIONS
 from slowlight.store.sqlite import SqliteStore
+from slowlight.store.sqlite_arrivals import Arrivals, Stretch
 from tests.people import Person
 from tests.stores import (
     RECEIVED_MS,
@@ -143,7 +144,7 @@ def test_a_batch_that_fails_half_way_leaves_nothing(
         raise RuntimeError("a mistake of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite_intake, "move_answers", fail)
+        patched.setattr(sqlite_arrivals, "move_answers", fail)
         with pytest.raises(RuntimeError, match="a mistake of ours"):
             take(opened, ada.run())
         with pytest.raises(RuntimeError, match="a mistake of ours"):
@@ -317,13 +318,14 @@ def test_ids_that_begin_alike_are_told_apart(
     answer = ada.post(reply_to=question.id)
     take(opened, ada.run())
     alike = question.id[:5] + beside.id[5:]
-    rows_of = sqlite_entries.entry_rows
+    add = Arrivals.add
 
-    def rows_of_another_id(entries: Iterable[Entry], **others: Any) -> sqlite_entries.Rows:
-        return rows_of([entry._replace(id=alike) for entry in entries], **others)
+    def add_with_another_id(arrivals: Arrivals, stretch: Stretch) -> None:
+        entries = [entry._replace(id=alike) for entry in stretch.entries]
+        add(arrivals, stretch._replace(entries=entries))
 
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite_intake, "entry_rows", rows_of_another_id)
+        patched.setattr(Arrivals, "add", add_with_another_id)
         take(opened, eve.run(), received_ms=RECEIVED_MS + 10**10)
     found = opened.entry(question.id)
     forged = opened.entry(alike)
