@@ -69,14 +69,23 @@ class Invite:
 
 
 def write_invite(invite: Invite) -> str:
-    """Return the line."""
+    """Return the line.
+
+    Raises:
+        ValueError: it could not be read again: too many nodes or addresses, or too long.
+    """
     nodes: Value = [
         (node.device, node.box_public, [address.encode() for address in node.addresses])
         for node in invite.nodes
     ]
     body = pack((_VERSION, invite.identity, nodes, invite.token, invite.name.encode()))
     text = base64.b32encode(body + _check(body)).decode("ascii")
-    return SCHEME + text.rstrip("=").lower()
+    line = SCHEME + text.rstrip("=").lower()
+    try:
+        read_invite(line)
+    except DecodeError as error:
+        raise ValueError(f"nobody could read this invite: {error}") from error
+    return line
 
 
 def read_invite(line: str) -> Invite:

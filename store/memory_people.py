@@ -30,7 +30,8 @@ class MemoryPerson:
 
     def __init__(self, inception: Inception) -> None:
         self.inception: Final = inception
-        self.records: Final[dict[SignedRecord, RecordKind]] = {}
+        self.records: Final[dict[bytes, tuple[RecordKind, SignedRecord]]] = {}
+        """By the hash of the body: a second signature makes no second record."""
         self.devices: Final[dict[bytes, Device]] = {}
         self.first_runs: Final[dict[bytes, Run]] = {}
         self.words: Words | None = None
@@ -38,8 +39,7 @@ class MemoryPerson:
 
     def ident(self) -> Ident:
         """Return what proves the devices."""
-        records = tuple((kind, record) for record, kind in self.records.items())
-        return Ident(self.inception, records, tuple(self.first_runs.values()))
+        return Ident(self.inception, tuple(self.records.values()), tuple(self.first_runs.values()))
 
     def add_device(self, certified: CertifiedDevice) -> None:
         """Take up a device."""
@@ -55,11 +55,13 @@ class MemoryPerson:
 
     def add_records(self, ident: VerifiedIdent) -> bool:
         """Take up the records that are new and fit; return whether there was one."""
-        left = MAX_RECORD_BYTES_OF_IDENTITY - sum(len(record.body) for record in self.records)
+        left = MAX_RECORD_BYTES_OF_IDENTITY - sum(
+            len(record.body) for _, record in self.records.values()
+        )
         added = False
         for kind, record in ident.records:
-            if record not in self.records and len(record.body) <= left:
-                self.records[record] = kind
+            if record.hash not in self.records and len(record.body) <= left:
+                self.records[record.hash] = kind, record
                 left -= len(record.body)
                 added = True
         return added

@@ -34,6 +34,9 @@ from .progress import Progress
 COMMIT_BYTES: Final = 1 << 20
 """Staged bytes at which a commit is due: large enough for one fsync per thousand posts."""
 
+STATE_BYTES: Final = 50
+"""What a listed state counts towards a commit: its most bytes on the wire."""
+
 MAX_ROUNDS: Final = 8
 """Exchanges of states in one session; a peer that always differs gets no more."""
 
@@ -136,6 +139,7 @@ class Incoming:
         if self.phase is not Phase.AWAITING_STATES:
             return  # it answers a question that a newer roster made void
         self._states.extend(frame.states)
+        self._staged_bytes += STATE_BYTES * len(frame.states)
         self._last_part = frame
 
     def remember_closing_digest(self) -> None:

@@ -1,5 +1,6 @@
 """An invite survives copying whole, or says that it did not."""
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -35,6 +36,17 @@ def test_an_invite_fits_a_line_of_a_message() -> None:
     (node,) = INVITE.nodes
     short = Invite(INVITE.identity, (node._replace(addresses=node.addresses[:1]),), b"t" * 16, "")
     assert len(write_invite(short)) < 280
+
+
+def test_nothing_is_written_that_cannot_be_read() -> None:
+    """The mistake is found where it is made, not by the guest."""
+    for invite in (
+        replace(INVITE, name="n" * 2_000),
+        replace(INVITE, nodes=INVITE.nodes * 100),
+        replace(INVITE, token=b"short"),
+    ):
+        with pytest.raises(ValueError, match="nobody could read this invite"):
+            write_invite(invite)
 
 
 def test_a_token_is_not_shown_by_accident() -> None:
