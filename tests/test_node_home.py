@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from slowlight.node import client
 from slowlight.node.beginning import begin, key_words, open_sqlite_store
 from slowlight.node.client import open_client
 from slowlight.node.config import Config
@@ -190,11 +191,27 @@ def test_a_command_opens_the_home_when_no_daemon_has_it(tmp_path: Path) -> None:
     home = Home(tmp_path)
     init(home, name="Ada")
     leave_socket_behind(home.socket)
-    with open_client(home, Config(), "slowlight status") as client:
-        assert client.call(STATUS, StatusRequest()).person.name == "Ada"
+    with open_client(home, Config(), "slowlight status") as opened:
+        assert opened.call(STATUS, StatusRequest()).person.name == "Ada"
         with pytest.raises(ServiceError, match="slowlight status"):
             home.lock("slowlight run")
     home.lock("slowlight run").close()
+
+
+def test_a_command_waits_only_so_long_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it says who has the home."""
+    home = Home(tmp_path)
+    init(home)
+    monkeypatch.setattr(client, "LOCK_WAIT_S", 0.1)
+    with (
+        home.lock("slowlight db scrub"),
+        pytest.raises(ServiceError, match="slowlight db scrub") as caught,
+        open_client(home, Config(), "slowlight post"),
+    ):
+        pytest.fail("the home was opened twice")
+    assert caught.value.exit is Exit.LOCKED
 
 
 def leave_socket_behind(path: Path) -> None:
@@ -239,8 +256,8 @@ def test_a_home_does_not_begin_again_over_a_lost_database(tmp_path: Path, lost: 
     ):
         pytest.fail("a foreign database was opened")
     (tmp_path / "kept").rename(home.database)
-    with open_client(home, Config(), "slowlight status") as client:
-        assert client.call(STATUS, StatusRequest()).person.identity == identity
+    with open_client(home, Config(), "slowlight status") as opened:
+        assert opened.call(STATUS, StatusRequest()).person.identity == identity
 
 
 def test_the_home_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
