@@ -79,6 +79,8 @@ class CertifiedDevice:
     """A device whose certificate and own signature were checked."""
 
     certificate: Certificate
+    record: SignedRecord
+    """The certificate as it was signed."""
     first_entry: Entry
     run: Run
 
@@ -220,4 +222,4 @@ def _certified_device(identity: bytes, run: Run, chain: RootChain) -> CertifiedD
         raise IntegrityError("a certificate names another identity or device")
     if not _proves(chain, certificate.epoch, partial(verify_certificate, record)):
         return None
-    return CertifiedDevice(certificate, entry, run)
+    return CertifiedDevice(certificate, record, entry, run)

@@ -32,6 +32,7 @@ from slowlight.protocol.identity import (
 )
 from slowlight.protocol.roots import Flaw, signed_by
 from slowlight.protocol.standing import Admission, Standing, Void, standing_of
+from tests.second_judge import SecondJudge, Told
 
 Spoken: TypeAlias = tuple[RecordKind, SignedRecord]
 
@@ -605,3 +606,35 @@ def test_a_log_stands_up_to_its_end(
         assert earlier or not later
         closing = found.closing(device, channel)
         assert later is (closing is None or seq + 1 <= closing.last_seq)
+
+
+@given(
+    _some_records,
+    _some_certificates,
+    st.lists(st.sampled_from(RUBBISH), max_size=3),
+    st.integers(0, 3),
+    st.integers(0, 12),
+    st.sampled_from((8, 9)),
+)
+def test_a_second_judge_agrees(
+    records: list[Spoken],
+    certificates: list[SignedRecord],
+    rubbish: list[Spoken],
+    channel: int,
+    seq: int,
+    number: int,
+) -> None:
+    said = [*records, *rubbish]
+    told = [Told(int(kind), *record) for kind, record in said]
+    told += [Told(1, *certificate) for certificate in certificates]
+    judge = SecondJudge(INCEPTION.encode(), told)
+    found = standing_of(INCEPTION, said, certificates, checked)
+    assert [record for _, record in found.records][: found.epoch] == [
+        SignedRecord(*each[1:]) for each in judge.chain()
+    ]
+    assert found.devices.keys() == judge.admitted().keys()
+    for key in (LAPTOP, PHONE, TABLET, THIEF):
+        verdict = found.judge(key.public, channel, seq, an_id(number))
+        why = verdict.void.value if verdict.void else "stands"
+        record = verdict.closing.record.hash if verdict.closing else None
+        assert (why, record) == judge.judge(key.public, channel, seq, an_id(number))
