@@ -61,6 +61,10 @@ class OfferIndex:
             self._journal_end += 1
         self._counter = counter
 
+    def __len__(self) -> int:
+        """Return how many logs are offered."""
+        return len(self._states)
+
     @property
     def counter(self) -> int:
         """The store's change counter that this index has taken in."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from ..protocol.entry import CHANNEL_IDENTITY, log_id
@@ -32,6 +33,10 @@ from ..store.base import LogKey, LogStore
 from .offers import OfferIndex, Offers
 from .outbox import Outbox
 from .progress import Progress
+
+MAX_RANGES_PER_LOG: Final = 4
+SPARE_RANGES: Final = 1024
+"""Ranges that wait for one peer at most: four for each log offered to it, and these besides."""
 
 MAX_IN_FLIGHT: Final = 1024
 """Runs sent and not yet confirmed; more wait, so a silent peer costs no more than this."""
@@ -111,8 +116,14 @@ class Outgoing:
             self._answers.append(Have(said, start + MAX_STATES >= len(states), part))
 
     def want(self, ranges: Iterable[WantRange]) -> None:
-        """The peer wants these ranges; those that its roster does not cover are left out."""
-        for wanted in ranges:
+        """The peer wants these ranges; those that its roster does not cover are left out.
+
+        So are those beyond what a peer can need that was told what is here; if it needs them,
+        its next digest leads it to ask again.
+        """
+        offered = 0 if self._index is None else len(self._index)
+        room = SPARE_RANGES + MAX_RANGES_PER_LOG * offered - len(self._outbox)
+        for wanted in islice(ranges, max(0, room)):
             key = self._store.log_key(wanted.log)
             if key is None or not self._covers(key):
                 continue

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slowlight.protocol.entry import log_id
 from slowlight.protocol.errors import DecodeError, IntegrityError, ProtocolError
 from slowlight.protocol.frames import (
+    MAX_WANTS,
     Bye,
     ByeReason,
     Have,
@@ -27,6 +29,7 @@ from slowlight.protocol.frames import (
 from slowlight.protocol.roster import Roster
 from slowlight.protocol.run import BLOCK, decode_run
 from slowlight.store.base import LogKey
+from slowlight.sync.outgoing import MAX_RANGES_PER_LOG, SPARE_RANGES
 
 from .people import START_MS, Person
 from .sync_ends import Link, Node, meet, roster_of
@@ -412,6 +415,22 @@ def test_a_roster_is_asked_for_once() -> None:
     again = RosterPart(roster_of(bob).hash[:8], 0, 0, ())
     with pytest.raises(ProtocolError, match="more often"):
         link.ends[0].receive(encode_frame(again))
+
+
+def test_a_peer_cannot_make_more_wait_than_it_was_offered() -> None:
+    """Bob wants Ada's two logs a hundred thousand times over: a few thousand are in her mind."""
+    ada, bob = Person(1), Person(2)
+    ada.posts(3)
+    home, reader = Node(ada, bob), Node(bob, ada)
+    home.take_all(ada)
+    link = Link(home, reader)
+    link.talk()
+    wants = (WantRange(log_id(ada.device, 1), 0, 0, None),) * MAX_WANTS
+    for _ in range(130):
+        link.ends[0].receive(encode_frame(Want(wants)))
+    link.talk()
+    assert SPARE_RANGES <= len(link.frames_of(RunFrame)) <= SPARE_RANGES + 4 * MAX_RANGES_PER_LOG
+    assert link.ends[1].in_sync
 
 
 def test_frames_of_a_later_version_are_skipped() -> None:
