@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 from ..protocol.content import Content, encode_content, make_payload
 from ..protocol.entry import (
@@ -16,13 +15,10 @@ from ..protocol.entry import (
     sign_entry,
     write_entry,
 )
-from ..store.base import HeldEntry, LogKey, NodeStore
+from ..store.base import OWN, HeldEntry, LogKey, NodeStore
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
 from .keys import DeviceKeys
-
-OWN: Final = "own"
-"""How the store marks what this node wrote itself."""
 
 
 class Author:

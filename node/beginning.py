@@ -19,8 +19,8 @@ from ..protocol.identity import (
 )
 from ..protocol.run import build_run
 from ..protocol.words import words_from_seed
-from ..store.base import NodeStore, StoreError
-from .author import OWN, Author
+from ..store.base import OWN, NodeStore, StoreError
+from .author import Author
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError, storage_error
 from .home import Home

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..protocol.content import Post
-from ..store.base import HeldEntry, NodeStore, PageMark, TimelinePost
+from ..store.base import OWN, HeldEntry, NodeStore, PageMark, TimelinePost
 from .errors import Code, ServiceError
 from .names import find_entry, find_who
 from .operations import (
@@ -37,8 +37,8 @@ class Reading:
         self._own = own_identity
 
     def unread(self) -> int:
-        """Count posts that arrived since the last reading, own ones among them."""
-        return self._store.count_arrived(after=self._cursor())
+        """Count posts of others that arrived since the last reading."""
+        return self._store.count_arrived(after=self._cursor(), besides=OWN)
 
     def read(self, request: ReadRequest) -> ReadResult:
         """Read what is new, or a page of all."""
@@ -56,7 +56,7 @@ class Reading:
         return ReadResult(
             posts=self._views().posts(ordered),
             next_before="",
-            unread=self._store.count_arrived(after=cursor),
+            unread=self._store.count_arrived(after=cursor, besides=OWN),
         )
 
     def thread(self, request: ThreadRequest) -> ThreadResult:

@@ -179,6 +179,9 @@ class PeerMemory:
     """Its digest after which we wanted nothing more; empty if none."""
 
 
+OWN: Final = "own"
+"""How own entries came (`HeldEntry.via`)."""
+
 NO_MEMORY: Final = PeerMemory(b"", 0, b"", 0, b"")
 
 
@@ -354,8 +357,12 @@ class NodeStore(LogStore, Protocol):
         """Return the highest ``n`` of any post; 0 if there is none."""
         ...
 
-    def count_arrived(self, *, after: int) -> int:
-        """Count the posts with ``n`` above ``after``; cheap however many there are."""
+    def count_arrived(self, *, after: int, besides: str = "") -> int:
+        """Count the posts with ``n`` above ``after``; cheap however many there are.
+
+        Args:
+            besides: leave out those that came this way (`OWN`: the person's own).
+        """
         ...
 
     def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:

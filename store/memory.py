@@ -23,6 +23,7 @@ from .base import (
     MAX_CLIENT_KEYS,
     MAX_PEER_MEMORIES,
     NO_MEMORY,
+    OWN,
     Device,
     Follow,
     HeldEntry,
@@ -46,7 +47,7 @@ from .ingest import (
     require_same_first_entry,
 )
 from .intervals import missing
-from .memory_log import OWN, Arrival, MemoryLog, Taken
+from .memory_log import Arrival, MemoryLog, Taken
 from .memory_people import MemoryPerson, Words, words_of
 from .memory_posts import MemoryPosts
 
@@ -228,8 +229,8 @@ class MemoryStore:
     def newest_arrival(self) -> int:
         return len(self._posts)
 
-    def count_arrived(self, *, after: int) -> int:
-        return max(0, len(self._posts) - after)
+    def count_arrived(self, *, after: int, besides: str = "") -> int:
+        return self._posts.count_arrived(after=after, besides=besides)
 
     def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:
         return self._posts.thread(root, limit=limit)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from ..protocol.entry import EMPTY_LOG, Entry, LogHead, log_id
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import BLOCK, Run
-from .base import HeldEntry, LogKey
+from .base import OWN, HeldEntry, LogKey
 from .ingest import (
     Proven,
     filled_stub,
@@ -20,9 +20,6 @@ from .ingest import (
 )
 from .intervals import Held, merged, touching
 from .serving import as_sent, longest_run
-
-OWN: Final = "own"
-"""How own entries came."""
 
 
 class Arrival(NamedTuple):

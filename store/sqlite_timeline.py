@@ -76,14 +76,23 @@ class SqliteTimeline(SqlitePart):
         )
         return found[0] if found else 0
 
-    def count_arrived(self, *, after: int) -> int:
+    def count_arrived(self, *, after: int, besides: str = "") -> int:
+        wanted = {"after": after, "besides": besides}
         (later,) = self._database.row(
-            "SELECT coalesce(sum(posts), 0) FROM arrival WHERE n > ?", (after,)
+            "SELECT coalesce(sum(posts), 0) FROM arrival WHERE n > :after"
+            " AND source NOT IN (SELECT n FROM source WHERE via = :besides)",
+            wanted,
         )
         (same,) = self._database.row(
-            "SELECT count(*) FROM entry WHERE order_ms IS NOT NULL AND n > ?"
-            " AND n < coalesce((SELECT min(n) FROM arrival WHERE n > ?), 9223372036854775807)",
-            (after, after),
+            """
+            SELECT count(*) FROM entry WHERE order_ms IS NOT NULL AND n > :after
+                AND n < coalesce(
+                    (SELECT min(n) FROM arrival WHERE n > :after), 9223372036854775807
+                )
+                AND (SELECT source FROM arrival WHERE n <= :after ORDER BY n DESC LIMIT 1)
+                    NOT IN (SELECT n FROM source WHERE via = :besides)
+            """,
+            wanted,
         )
         return int(later + same)
 

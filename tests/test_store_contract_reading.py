@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slowlight.protocol.content import Kind, Post, Profile, encode_content
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, CHANNEL_PRIVATE
 from slowlight.protocol.hashing import short_id, short_prefix
-from slowlight.store.base import Follow, NodeStore, PageMark, TimelinePost
+from slowlight.store.base import OWN, Follow, LogKey, NodeStore, PageMark, TimelinePost
 from slowlight.store.words import parse_query
 from tests.people import START_MS, Person
 from tests.stores import (
@@ -194,6 +194,21 @@ def test_what_arrived_is_read_in_the_order_of_arrival(store: NodeStore) -> None:
     assert store.count_arrived(after=0) == 2
     assert store.count_arrived(after=stopped) == 1
     assert store.count_arrived(after=store.newest_arrival()) == 0
+
+
+def test_what_came_one_way_can_be_left_out_of_the_count(store: NodeStore) -> None:
+    """A person's own posts are no news to it, wherever among those of others they stand."""
+    ada, bob = Person(1), Person(2)
+    ada.posts(3)
+    bob.posts(3)
+    meet(store, ada, bob)
+    take(store, bob.run(last=0))
+    store.append(LogKey(ada.device, 1), ada.signed(), received_ms=START_MS)
+    take(store, bob.run(first=1))
+    assert store.count_arrived(after=0) == 6
+    assert store.count_arrived(after=0, besides=OWN) == 3
+    own = [post.n for post in store.arrived(after=0, limit=9) if post.held.via == OWN]
+    assert store.count_arrived(after=own[1], besides=OWN) == 2
 
 
 def newer_version_of(post: Post) -> bytes:
