@@ -310,6 +310,20 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofFrame:
+    """A fork proof or a part of one; put together and decoded by `slowlight.protocol.fork`."""
+
+    data: bytes
+
+    def body(self) -> bytes:
+        return self.data
+
+    @classmethod
+    def decode(cls, body: bytes) -> ProofFrame:
+        return cls(body)
+
+
+@dataclass(frozen=True, slots=True)
 class Bye:
     """The orderly end of a session; without it the session was cut."""
 
@@ -346,6 +360,7 @@ Frame: TypeAlias = (
     | Want
     | RunFrame
     | Receipt
+    | ProofFrame
     | Bye
 )
 
@@ -359,6 +374,7 @@ _TYPES: Final[dict[type[Frame], FrameType]] = {
     Have: FrameType.HAVE,
     RunFrame: FrameType.RUN,
     Receipt: FrameType.RECEIPT,
+    ProofFrame: FrameType.PROOF,
     Bye: FrameType.BYE,
 }
 _CLASSES: Final[dict[int, type[Frame]]] = {int(code): kind for kind, code in _TYPES.items()}

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Final
 
 from .encoding import (
+    Value,
     as_bytes,
     as_bytes_or_none,
     as_bytes_upto,
@@ -115,15 +116,7 @@ def decode_run(data: bytes) -> Run:
     """
     value = unpack(data, max_bytes=MAX_RUN_BYTES, what="run")
     fields = as_versioned_fields(value, VERSION, _RUN_FIELDS, "run")
-    first = as_uint(fields[3], MAX_SEQ, "run first")
-    count = as_uint(fields[4], BLOCK, "run count")
-    if count == 0 or first + count - 1 > MAX_SEQ:
-        raise DecodeError(f"run: {count} entries from {first}")
-    if first // BLOCK != (first + count - 1) // BLOCK:
-        raise DecodeError(f"run: {count} entries from {first} cross a block of {BLOCK}")
-    prev = as_bytes_or_none(fields[5], HASH_BYTES, "run prev")
-    if (prev is None) != (first == 0) or prev == ZERO_HASH:
-        raise DecodeError("run prev: empty exactly where the run begins its log")
+    first, count, prev = take_place(fields[3], fields[4], fields[5], "run")
     last_id = as_bytes_or_none(fields[8], HASH_BYTES, "run last_id")
     signature = as_bytes_or_none(fields[9], SIGNATURE_BYTES, "run signature")
     if (last_id is None) != (signature is None):
@@ -133,12 +126,35 @@ def decode_run(data: bytes) -> Run:
         channel=as_uint(fields[2], MAX_CHANNEL, "run channel"),
         first=first,
         count=count,
-        prev=prev or ZERO_HASH,
+        prev=prev,
         columns=as_bytes_upto(fields[6], MAX_RUN_BYTES, "run columns"),
         bodies=as_bytes_upto(fields[7], MAX_RUN_BYTES, "run bodies"),
         last_id=last_id,
         signature=signature,
     )
+
+
+def take_place(first: Value, count: Value, prev: Value, what: str) -> tuple[int, int, bytes]:
+    """Read where consecutive entries of one block stand: the first, how many, what they continue.
+
+    Returns:
+        Sequence number of the first, their number (1..256), id of the entry before the first
+        (32 zero bytes at sequence 0, where it is left out on the wire).
+
+    Raises:
+        DecodeError: a value is outside its range, or they cross a block of 256.
+    """
+    first_seq = as_uint(first, MAX_SEQ, f"{what} first")
+    entries = as_uint(count, BLOCK, f"{what} count")
+    last_seq = first_seq + entries - 1
+    if entries == 0 or last_seq > MAX_SEQ:
+        raise DecodeError(f"{what}: {entries} entries from {first_seq}")
+    if first_seq // BLOCK != last_seq // BLOCK:
+        raise DecodeError(f"{what}: {entries} entries from {first_seq} cross a block of {BLOCK}")
+    before = as_bytes_or_none(prev, HASH_BYTES, f"{what} prev")
+    if (before is None) != (first_seq == 0) or before == ZERO_HASH:
+        raise DecodeError(f"{what} prev: empty exactly where the log begins")
+    return first_seq, entries, before or ZERO_HASH
 
 
 def open_run(run: Run, *, trusted_end: bytes | None = None) -> list[Entry]:
@@ -162,14 +178,20 @@ def open_run(run: Run, *, trusted_end: bytes | None = None) -> list[Entry]:
         if run.signature is None or run.last_id is None:
             raise IntegrityError("a run carries no signature and ends at no held entry")
         verify_entry(run.device, run.last_id, run.signature)
-    entries = _rebuild(run)
+    entries = rebuild_run(run)
     if entries[-1].id != end:
         raise IntegrityError("the entries of a run do not lead to its proven end")
     return entries
 
 
-def _rebuild(run: Run) -> list[Entry]:
-    """Rebuild headers and ids from the columns; the bytes of this loop are the hot path."""
+def rebuild_run(run: Run) -> list[Entry]:
+    """Return the entries that the columns and bodies describe; nothing of them is proven.
+
+    The bytes of this loop are the hot path.
+
+    Raises:
+        DecodeError: the columns or bodies are malformed.
+    """
     device, channel, columns, bodies = run.device, run.channel, run.columns, run.bodies
     header_hash = blake2b(digest_size=HASH_BYTES, person=PERSON_HEADER)
     payload_hash = blake2b(digest_size=HASH_BYTES, person=PERSON_PAYLOAD)

@@ -26,6 +26,7 @@ from slowlight.protocol.frames import (
     Have,
     Hello,
     IdentFrame,
+    ProofFrame,
     Receipt,
     Reconcile,
     RosterPart,
@@ -371,6 +372,8 @@ def said(frame: Frame | UnknownFrame) -> dict[str, Any]:
             kind, fields = "RUN", {"body": data}
         case Receipt():
             kind, fields = "RECEIPT", dataclasses.asdict(frame)
+        case ProofFrame(data):
+            kind, fields = "PROOF", {"body": data}
         case Bye():
             kind, fields = "BYE", dataclasses.asdict(frame)
     return {"type": kind, **{name: in_hex(field) for name, field in fields.items()}}

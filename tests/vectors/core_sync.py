@@ -35,8 +35,8 @@ ABOUT_DIGESTS: Final = (
 )
 ABOUT_FRAMES: Final = (
     "One message each: whole frames, one behind the other. frames: what they say; a frame of "
-    "another type is skipped (unknown: its type). The bodies of IDENT and RUN are judged "
-    "elsewhere (ident.json, run.json)."
+    "another type is skipped (unknown: its type). The bodies of IDENT, RUN and PROOF are "
+    "judged elsewhere (ident.json, run.json, fork.json)."
 )
 FIRST, SECOND, THIRD = ids(3)
 
@@ -204,6 +204,8 @@ GOOD: Final[Mapping[str, tuple[bytes, Sequence[Mapping[str, Any]]]]] = {
     "RUN": (frame(RUN, run([Fields()])), [_said("RUN", body=run([Fields()]))]),
     "RECEIPT": (frame(RECEIPT, pack([3, 1])), [_said("RECEIPT", runs=3, complete=1)]),
     "RECEIPT of nothing": (frame(RECEIPT, pack([0, 0])), [_said("RECEIPT", runs=0, complete=0)]),
+    "PROOF": (frame(PROOF, b"a part"), [_said("PROOF", body=b"a part")]),
+    "PROOF, the empty end of one": (frame(PROOF, b""), [_said("PROOF", body=b"")]),
     "BYE": (frame(BYE, pack([0, b""])), [_said("BYE", reason=0, text="")]),
     "BYE with a text": (
         frame(BYE, pack([2, _LONG_TEXT.encode()])),
@@ -212,7 +214,6 @@ GOOD: Final[Mapping[str, tuple[bytes, Sequence[Mapping[str, Any]]]]] = {
     "BYE, busy": (frame(BYE, pack([3, b"later"])), [_said("BYE", reason=3, text="later")]),
     "SKETCH, which this version skips": (frame(SKETCH, b"any"), [_said("unknown", code=SKETCH)]),
     "CHUNK, which this version skips": (frame(CHUNK, b"\x90"), [_said("unknown", code=CHUNK)]),
-    "PROOF, which this version skips": (frame(PROOF, b""), [_said("unknown", code=PROOF)]),
     "a type that nobody knows, between others": (
         frame(RECEIPT, pack([1, 0])) + frame(14, b"later") + frame(RECONCILE, pack([1])),
         [
