@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .daemons import SLOWLIGHT, new_home, running
 from .figures import Figure, at_most
-from .limits import import_click_ms, median_ms
+from .limits import import_click_ms, median_ms, with_bytecode
 
 REPEATS = 15
 GOAL_MS = 120
@@ -24,6 +24,7 @@ def figures() -> Iterator[Figure]:
                 check=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                env=with_bytecode(),
             )
 
         return at_most(

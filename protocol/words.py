@@ -10,7 +10,6 @@ imported only when a list is needed.
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -119,6 +118,8 @@ def _seed(folded: Sequence[str], language: str) -> bytes | None:
     spelling = _spelling(language)
     for position, word in enumerate(folded, start=1):
         if word not in spelling:
+            import difflib  # only who mistyped a word waits for it
+
             nearest = difflib.get_close_matches(word, spelling, n=2, cutoff=0.6)
             shown = [unicodedata.normalize("NFC", spelling[found]) for found in nearest]
             raise UnknownWordError(position, word, language, shown)
