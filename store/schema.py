@@ -207,10 +207,10 @@ _NODE: Final = (
     """,
     """
     CREATE TABLE client_key (
-        n INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        entry BLOB NOT NULL
-    ) STRICT
+        name TEXT PRIMARY KEY,
+        entry BLOB NOT NULL,  -- its id
+        received_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
     """,
     """
     CREATE TABLE setting (

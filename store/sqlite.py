@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from ..protocol.entry import Entry
 from ..protocol.frames import NONCE_BYTES
@@ -17,6 +18,9 @@ from .sqlite_logs import SqliteLogs
 from .sqlite_peers import SqlitePeers
 from .sqlite_people import SqlitePeople
 from .sqlite_timeline import SqliteTimeline
+
+CLIENT_KEYS_FORGOTTEN_EVERY: Final = 1_000
+"""Own entries between two looks at how many client keys there are, which reads them all."""
 
 
 class SqliteStore(SqliteLogs, SqliteTimeline, SqlitePeople, SqlitePeers):
@@ -61,22 +65,27 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqlitePeople, SqlitePeers):
     ) -> None:
         with self._database.writing():
             intake = Intake(self._database, received_ms=received_ms, via=OWN)
-            if self.entry_of_client_key(client_key) is not None:
+            if client_key and self.entry_of_client_key(client_key) is not None:
                 raise ValueError(f"client key {client_key!r} was used before")
             intake.append(key, entries)
             intake.finish()
             if client_key and entries:
-                self._keep_client_key(client_key, entries[0][0].id)
+                self._keep_client_key(client_key, entries[0][0], received_ms)
 
     def entry_of_client_key(self, client_key: str) -> bytes | None:
         found = self._database.row("SELECT entry FROM client_key WHERE name = ?", (client_key,))
         return found[0] if found else None
 
-    def _keep_client_key(self, client_key: str, entry_id: bytes) -> None:
-        n = self._database.insert(
-            "INSERT INTO client_key (name, entry) VALUES (?, ?)", (client_key, entry_id)
+    def _keep_client_key(self, client_key: str, entry: Entry, received_ms: int) -> None:
+        self._database.write(
+            "INSERT INTO client_key VALUES (?, ?, ?)", (client_key, entry.id, received_ms)
         )
-        self._database.write("DELETE FROM client_key WHERE n <= ?", (n - MAX_CLIENT_KEYS,))
+        if entry.seq % CLIENT_KEYS_FORGOTTEN_EVERY == 0:
+            self._database.write(
+                "DELETE FROM client_key WHERE received_ms <= (SELECT received_ms FROM client_key"
+                " ORDER BY received_ms DESC LIMIT 1 OFFSET ?)",
+                (MAX_CLIENT_KEYS,),
+            )
 
     def totals(self) -> Totals:
         identities, logs, entries, posts = self._database.row(

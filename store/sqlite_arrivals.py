@@ -118,9 +118,10 @@ class Arrivals:
         return posts
 
     def _source(self) -> int:
-        self._database.write("INSERT OR IGNORE INTO source (via) VALUES (?)", (self._via,))
-        (source,) = self._database.row("SELECT n FROM source WHERE via = ?", (self._via,))
-        return int(source)
+        found = self._database.row("SELECT n FROM source WHERE via = ?", (self._via,))
+        if found:
+            return int(found[0])
+        return self._database.insert("INSERT INTO source (via) VALUES (?)", (self._via,))
 
 
 def _consecutive(entries: Sequence[Entry]) -> list[Sequence[Entry]]:

@@ -47,6 +47,8 @@ class _Log(NamedTuple):
     """None: nothing of it is held yet."""
     key: LogKey
     device: int
+    own: bool
+    """Whether the device writes here."""
     identity: int
     head: LogHead
 
@@ -85,7 +87,8 @@ class Intake:
         touched = [] if log.n is None else self._touched(log.n, log.head.seq, log.head.seq)
         signatures = {entry.seq: signature for entry, signature in signed}
         self._keep(log, log.head.id, proven, touched, signatures)
-        self._database.write("UPDATE device SET own = 1 WHERE n = ? AND NOT own", (log.device,))
+        if not log.own:
+            self._database.write("UPDATE device SET own = 1 WHERE n = ?", (log.device,))
 
     def finish(self) -> None:
         """Write what waits."""
@@ -96,14 +99,14 @@ class Intake:
     def _log(self, key: LogKey) -> _Log | None:
         """Find a log, or where it would belong; None if its device is unknown."""
         found = self._database.row(
-            "SELECT d.n, d.identity, l.n, l.seq, l.head, l.lamport"
+            "SELECT d.n, d.own, d.identity, l.n, l.seq, l.head, l.lamport"
             " FROM device AS d LEFT JOIN log AS l ON l.id = ? WHERE d.key = ?",
             (log_id(*key), key.device),
         )
         if found is None:
             return None
-        device, identity, n, *head = found
-        return _Log(n, key, device, identity, EMPTY_LOG if n is None else LogHead(*head))
+        device, own, identity, n, *head = found
+        return _Log(n, key, device, own, identity, EMPTY_LOG if n is None else LogHead(*head))
 
     def _touched(self, log: int, first: int, last: int) -> list[Held]:
         """Return the held intervals that overlap or adjoin ``first..last``."""
@@ -292,7 +295,7 @@ class Intake:
             ),
         )
         key = LogKey(certificate.device, CHANNEL_IDENTITY)
-        log = _Log(None, key, device, identity, EMPTY_LOG)
+        log = _Log(None, key, device, False, identity, EMPTY_LOG)
         signature = certified.run.signature
         if signature is None:
             raise ValueError("a verified entry 0 without its signature")

@@ -298,11 +298,14 @@ def test_the_oldest_client_keys_are_forgotten(
 ) -> None:
     """A retry comes within minutes; years of keys are not kept."""
     monkeypatch.setattr(sqlite, "MAX_CLIENT_KEYS", 3)
+    monkeypatch.setattr(sqlite, "CLIENT_KEYS_FORGOTTEN_EVERY", 4)
     ada = Person(1)
     ada.posts(5)
     meet(opened, ada)
     for seq, signed in enumerate(ada.signed()):
-        opened.append(posts_of(ada), [signed], received_ms=RECEIVED_MS, client_key=f"key {seq}")
+        opened.append(
+            posts_of(ada), [signed], received_ms=RECEIVED_MS + seq, client_key=f"key {seq}"
+        )
     kept = [opened.entry_of_client_key(f"key {seq}") for seq in range(5)]
     assert kept == [None, None, *(entry.id for entry in ada.log()[2:])]
 
