@@ -1,14 +1,15 @@
 """A second judge of what stands, written from ``docs/protocol/identity.md`` alone.
 
-It imports nothing of the package, and answers each question by reading every record again
-instead of keeping a result. Where it and the package disagree, one of them misreads the page.
+It imports nothing of the package, and answers each question by going through all records again
+instead of keeping what they come to. Where it and the package disagree, one of them misreads the
+page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -36,12 +37,8 @@ class Told(NamedTuple):
     @property
     def fields(self) -> list[Any]:
         """The fields, or nothing if the body is malformed."""
-        try:
-            value = read_value(self.body, 32_000)
-        except RefusedError:
-            return []
-        right = isinstance(value, list) and len(value) == _FIELDS[self.kind]
-        return list(value) if right and isinstance(value, list) else []
+        fields = _array(self.body)
+        return fields if len(fields) == _FIELDS[self.kind] else []
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,7 @@ class SecondJudge:
         ]
         return sorted(ours, key=lambda each: each.hash)
 
+    @cached_property
     def chain(self) -> list[Told]:
         """The rotations of the chain."""
         chain: list[Told] = []
@@ -86,12 +84,12 @@ class SecondJudge:
     def root(self, epoch: int) -> bytes | None:
         """The root key of an epoch."""
         _, first, _ = self._begin()
-        keys = [first, *(rotation.fields[3] for rotation in self.chain())]
+        keys = [first, *(rotation.fields[3] for rotation in self.chain)]
         return keys[epoch] if epoch < len(keys) else None
 
     def proven(self, kind: int, *, now: bool) -> list[Told]:
         """Records of a kind that the root key of their epoch signed, perhaps only current ones."""
-        epoch = len(self.chain())
+        epoch = len(self.chain)
         return [
             each
             for each in self.by_kind(kind)
@@ -108,11 +106,12 @@ class SecondJudge:
         device = certificate.fields[3]
         if any(named[0] == device for named in self._named()):
             return 0
-        if certificate.fields[2] == len(self.chain()):
+        if certificate.fields[2] == len(self.chain):
             return 2
         accepted = any(each.fields[3] == device for each in self.proven(4, now=True))
         return 1 if accepted else 3
 
+    @cached_property
     def admitted(self) -> dict[bytes, tuple[int, Told]]:
         """The devices for which there is room."""
         ranked: list[tuple[int, bytes, bytes, Told]] = []
@@ -128,14 +127,14 @@ class SecondJudge:
         self, device: bytes, channel: int, seq: int, entry_id: bytes
     ) -> tuple[str, bytes | None]:
         """Whether an entry stands, or why not, and the hash of the record to show."""
-        if device not in self.admitted():
+        if device not in self.admitted:
             return "stranger", None
-        admission, _ = self.admitted()[device]
+        admission, _ = self.admitted[device]
         ends = [] if admission == 3 else list(self._ends(device, channel, admission))
         if (channel, seq) == (0, 0) or (admission != 3 and not ends):
             return "stands", None
         if admission == 3:
-            return "forgotten", self.chain()[-1].hash
+            return "forgotten", self.chain[-1].hash
         last, shown, end_id = min(ends)
         if seq > last:
             return "ended", shown
@@ -146,7 +145,7 @@ class SecondJudge:
         return 1, self.inception[4:36], self.inception[38:70]
 
     def _named(self) -> list[Any]:
-        chain = self.chain()
+        chain = self.chain
         return list(chain[-1].fields[6]) if chain else []
 
     def _ends(
@@ -159,9 +158,7 @@ class SecondJudge:
             if each.fields[3] == device
         ]
         if admission == 0:
-            words += [
-                (self.chain()[-1], *named[1:]) for named in self._named() if named[0] == device
-            ]
+            words += [(self.chain[-1], *named[1:]) for named in self._named() if named[0] == device]
         if admission == 1:
             accepts = [each for each in self.proven(4, now=True) if each.fields[3] == device]
             words += [(each, each.fields[4], each.fields[5]) for each in accepts]
@@ -169,6 +166,15 @@ class SecondJudge:
             if not still_open:
                 by_channel = {end[0]: (end[1], told.hash, end[2]) for end in ends}
                 yield by_channel.get(channel, (-1, told.hash, b""))
+
+
+@cache
+def _array(body: bytes) -> list[Any]:
+    try:
+        value = read_value(body, 32_000)
+    except RefusedError:
+        return []
+    return list(value) if isinstance(value, list) else []
 
 
 def _hash(person: bytes, data: bytes) -> bytes:

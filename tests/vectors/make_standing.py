@@ -188,6 +188,10 @@ def _records() -> dict[str, Record]:
         "rotation by the key before": rotation(1, IDENTITY, on(THIEF), by=ROOTS[0]),
         "rotation into the thief's key": rotation(1, IDENTITY, on(THIEF), root=THIEF),
         "rotation by the phone": rotation(1, IDENTITY, on(PHONE), by=PHONE),
+        "rotation for Bob": signed(
+            *("rotation", ROOTS[1], 1, ROOTS[1].public, IDENTITY, commitment(ROOTS[2].public), []),
+            identity=BOBS,
+        ),
         "rotation that skips an epoch": rotation(2, IDENTITY, on(THIEF), root=ROOTS[1]),
         "phone accepted": accepted,
         "phone accepted up to entry 40, lower hash": to_40,
@@ -722,6 +726,13 @@ def _rubbish() -> list[Case]:
             ["laptop certified for Bob"],
             entries=[["laptop", 0, 0, None, "stranger", None]],
             ignored={"laptop certified for Bob": "foreign"},
+        ),
+        case(
+            "a rotation for another identity",
+            "a record names its identity",
+            ["laptop certified", "rotation for Bob"],
+            devices=[device("laptop")],
+            ignored={"rotation for Bob": "foreign"},
         ),
     ]
 
