@@ -189,7 +189,8 @@ def _records() -> dict[str, Record]:
         "rotation into the thief's key": rotation(1, IDENTITY, on(THIEF), root=THIEF),
         "rotation by the phone": rotation(1, IDENTITY, on(PHONE), by=PHONE),
         "rotation for Bob": signed(
-            *("rotation", ROOTS[1], 1, ROOTS[1].public, IDENTITY, commitment(ROOTS[2].public), []),
+            *("rotation", ROOTS[1], 1, ROOTS[1].public, IDENTITY),
+            *(commitment(ROOTS[2].public), [on(LAPTOP)]),
             identity=BOBS,
         ),
         "rotation that skips an epoch": rotation(2, IDENTITY, on(THIEF), root=ROOTS[1]),
