@@ -57,7 +57,9 @@ def moved_answers(
     while waiting:
         n, order_ms = waiting.popleft()
         for answer, answer_ms in answers(n):
-            if moved.get(answer, answer_ms) <= order_ms and left:
+            if moved.get(answer, answer_ms) <= order_ms:
+                if not left:
+                    return moved
                 left -= 1
                 moved[answer] = order_ms + 1
                 waiting.append((answer, order_ms + 1))

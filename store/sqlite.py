@@ -11,7 +11,7 @@ from ..protocol.entry import Entry
 from ..protocol.frames import NONCE_BYTES
 from ..protocol.ident import VerifiedIdent
 from ..protocol.run import Run
-from .base import MAX_CLIENT_KEYS, Ingested, LogKey, Totals
+from .base import MAX_CLIENT_KEYS, Ingested, LogKey, StoreError, Totals
 from .sqlite_database import Database
 from .sqlite_intake import OWN, Intake
 from .sqlite_logs import SqliteLogs
@@ -39,12 +39,16 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqlitePeople, SqlitePeers):
             StoreError: it cannot be opened, or belongs to another program or a newer version.
         """
         super().__init__(Database(path))
-        with self._database.writing():
-            self._database.write(
-                "INSERT INTO store (nonce, indexed) SELECT ?, 0 WHERE NOT EXISTS"
-                " (SELECT 1 FROM store)",
-                (make_nonce(NONCE_BYTES),),
-            )
+        try:
+            if self._database.row("SELECT 1 FROM store") is None:
+                with self._database.writing():
+                    self._database.write(
+                        "INSERT INTO store (nonce, indexed) VALUES (?, 0)",
+                        (make_nonce(NONCE_BYTES),),
+                    )
+        except StoreError:
+            self.close()
+            raise
 
     def ingest(
         self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str

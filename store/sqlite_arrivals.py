@@ -22,8 +22,8 @@ _INSERT: Final = """
         nullif(?, ''), ?)
 """
 """sqlite3 looks for an adapter of every value but exact numbers, texts and bytearrays, which
-takes as long as to store it. So blobs come as bytearrays, and an empty text, which no column
-holds, becomes NULL here: together a quarter of the time of ingest."""
+takes as long as to store it. So what every post has comes as bytearrays, and an empty text,
+which no column holds, becomes NULL here: together a quarter of the time of ingest."""
 
 
 class Stretch(NamedTuple):

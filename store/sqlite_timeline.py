@@ -8,7 +8,7 @@ from typing import Final
 
 from ..protocol.entry import CHANNEL_POSTS
 from .base import HeldEntry, PageMark, SearchResult, TimelinePost
-from .derived import links_of_post, moved_answers, searchable_text
+from .derived import MAX_MOVED_POSTS, links_of_post, moved_answers, searchable_text
 from .sqlite_database import Database, SqlitePart
 from .sqlite_entries import held_entry_of, id_range, post_of, prefix_of
 from .words import best_matches, index_text, parse_query
@@ -163,7 +163,7 @@ def move_answers(database: Database, first_n: int) -> None:
         return
 
     def answers(n: int) -> Iterator[tuple[int, int]]:
-        for answer, order_ms, payload, parent_id in database.rows(
+        for answer, order_ms, payload, parent_id in database.each(
             "SELECT c.n, c.order_ms, c.payload, p.id FROM entry AS p"
             " JOIN entry AS c ON c.parent = substr(p.id, 1, 5) WHERE p.n = ?",
             (n,),
@@ -191,8 +191,9 @@ def _answers_before_parents(
         SELECT c.n, c.payload, p.id, p.order_ms
         FROM entry AS p CROSS JOIN entry AS c ON c.parent = substr(p.id, 1, 5)
         WHERE p.n >= :first AND p.order_ms >= c.order_ms AND c.n < :first
+        LIMIT :most
         """,
-        {"first": first_n},
+        {"first": first_n, "most": MAX_MOVED_POSTS},
     )
 
 
