@@ -214,7 +214,7 @@ def _branch_of(run: Run) -> Branch:
 
 
 def _lowest_difference(one: Branch, other: Branch) -> int | None:
-    first = max(0, one.first - 1, other.first - 1)
+    first = max(one.first, other.first) - 1
     last = min(one.last, other.last)
     return next((n for n in range(first, last + 1) if one.id_at(n) != other.id_at(n)), None)
 

@@ -146,17 +146,18 @@ def test_at_the_same_depth_the_shorter_proof_is_kept_then_the_lower_bytes() -> N
     rival = proven(ada.run(CHANNEL_POSTS, 7, 7), third.run(CHANNEL_POSTS, 7, 7))
     assert len(rival.encode()) == len(short.encode())
     assert kept_proof(rival, short).encode() == min(rival.encode(), short.encode())
-    with pytest.raises(ValueError, match="each log"):
-        kept_proof(short, proven(*(person.run() for person in forked_identity_logs())))
 
 
-def forked_identity_logs() -> Iterator[Person]:
-    """Two machines whose channel 1 forks at its first entry, of another person."""
-    bob = Person(2)
-    for text in ("left", "right"):
-        branch = bob.forked(CHANNEL_POSTS, 0)
-        branch.post(text)
-        yield branch
+def test_proofs_of_two_logs_are_both_kept() -> None:
+    """One device forked two of its channels: neither proof replaces the other."""
+    ada, clone = forked_people(7)
+    posts = proven(ada.run(), clone.run())
+    for person in (ada, clone):
+        person.follow(person.log()[7].id)
+    graph = proven(ada.run(0), clone.run(0))
+    assert graph.device == posts.device
+    with pytest.raises(ValueError, match="one proof is kept for each log"):
+        kept_proof(posts, graph)
 
 
 def test_a_forked_log_counts_as_frozen_and_stays_readable() -> None:

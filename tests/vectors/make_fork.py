@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, combinations, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,6 +147,10 @@ PROOFS: Final[Mapping[str, tuple[Stubs, Stubs]]] = {
         [FIRST.stub()],
         [replace(FIRST, t_ms=0).next("On.").stub()],
     ),
+    "one entry named as the one before two": (
+        LEFT[:1],
+        [replace(RIGHT[1], prev=NEXT.id)],
+    ),
     "across the end of a block": (
         _BLOCK[-1:],
         [_OTHER_BLOCK[-1].next("On.").stub()],
@@ -187,6 +191,11 @@ def _fields(count: int) -> bytes:
     return pack(fields[:count])
 
 
+def _moved(**changes: Any) -> bytes:
+    """Entries that stand elsewhere under the signatures that they had."""
+    return _signed_as(*(([replace(stubs[0], **changes)], stubs[0]) for stubs in (LOW, HIGH)))
+
+
 BAD_FORMS: Final[Mapping[str, Mapping[str, bytes]]] = {
     "an array of 5 fields": {
         "no bytes": b"",
@@ -197,10 +206,8 @@ BAD_FORMS: Final[Mapping[str, Mapping[str, bytes]]] = {
         "a channel in two bytes": outer(branch(LOW), branch(HIGH), channel=Raw(b"\xcc\x01")),
     },
     "version: 1": {"version 2": pack([2, ADA.public, 1, branch(LOW), branch(HIGH)])},
-    "device: 32 bytes": {
-        "a device of 31 bytes": outer(branch(LOW), branch(HIGH), device=ADA.public[:31])
-    },
-    "channel: 0..2^32 - 1": {"channel 2^32": outer(branch(LOW), branch(HIGH), channel=2**32)},
+    "device: 32 bytes": {"a device of 31 bytes": _moved(device=ADA.public[:31])},
+    "channel: 0..2^32 - 1": {"channel 2^32": _moved(channel=2**32)},
     "a branch: an array of 6 fields": {
         "a branch of 5 fields": outer(branch(LOW)[:-1], branch(HIGH)),
         "a branch of 7 fields": outer([*branch(LOW), 0], branch(HIGH)),
@@ -257,16 +264,14 @@ BAD_FORMS: Final[Mapping[str, Mapping[str, bytes]]] = {
         "an entry below the difference that another names": outer(
             *(branch(stubs) for stubs in ordered(LEFT, RIGHT[1:]))
         ),
+        "an entry too many below it": outer(
+            *(branch(stubs) for stubs in ordered(LEFT[:2], RIGHT[1:]))
+        ),
         "branches two entries apart": outer(
             *(branch(stubs) for stubs in sorted((LEFT[:1], RIGHT[2:]), key=lambda s: s[0].id))
         ),
     },
 }
-
-
-def _moved(**changes: Any) -> bytes:
-    """Entries that stand elsewhere under the signatures that they had."""
-    return _signed_as(*(([replace(stubs[0], **changes)], stubs[0]) for stubs in (LOW, HIGH)))
 
 
 CHANGES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -309,8 +314,14 @@ UNPROVEN: Final[Mapping[str, Mapping[str, bytes]]] = {
 }
 RANKED: Final = [
     proof([FIRST.stub()], [replace(FIRST, t_ms=0).stub()]),
-    *sorted((proof(LEFT[:1], RIGHT[:1]), proof(LEFT[:1], THIRD[:1]))),
-    proof(LEFT, RIGHT),
+    *sorted(
+        (
+            proof(one[:length], other[:other_length])
+            for one, other in combinations((LEFT, RIGHT, THIRD), 2)
+            for length, other_length in product((1, 2), repeat=2)
+        ),
+        key=lambda data: (len(data), data),
+    ),
     proof(LEFT[1:2], RIGHT[1:2]),
     proof(LEFT[1:2], RIGHT[1:]),
     proof(LEFT[2:], RIGHT[2:]),
