@@ -230,4 +230,4 @@ def run_daemon(home: Home, config: Config, on_ready: OnReady) -> None:
     """
     ready = _Announcement(on_ready)
     with opened_log(config.log) as log:
-        trio.run(run_until_signalled, home, config, log, ready)
+        trio.run(run_until_signalled, home.having_asked(), config, log, ready)

@@ -18,7 +18,7 @@ class Exit(IntEnum):
     NOTHING = 3
     """Nothing to do, or not found."""
     LOCKED = 4
-    """The home is in use, or holds no identity."""
+    """The home is in use, holds no identity, or its passphrase is missing or wrong."""
     UNREACHABLE = 5
     INTEGRITY = 6
     BUDGET = 7
@@ -41,6 +41,8 @@ class Code(StrEnum):
     NOTHING_TO_DO = "nothing_to_do"
     LOCKED = "locked"
     NO_IDENTITY = "no_identity"
+    KEYS_LOCKED = "keys_locked"
+    """The passphrase of the keys is missing or wrong."""
     UNREACHABLE = "unreachable"
     INTEGRITY = "integrity"
     BUDGET_SPENT = "budget_spent"
@@ -57,6 +59,7 @@ EXIT_OF: Final[Mapping[Code, Exit]] = {
     Code.NOTHING_TO_DO: Exit.NOTHING,
     Code.LOCKED: Exit.LOCKED,
     Code.NO_IDENTITY: Exit.LOCKED,
+    Code.KEYS_LOCKED: Exit.LOCKED,
     Code.UNREACHABLE: Exit.UNREACHABLE,
     Code.INTEGRITY: Exit.INTEGRITY,
     Code.BUDGET_SPENT: Exit.BUDGET,

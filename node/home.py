@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 import msgspec
 
@@ -22,12 +22,25 @@ MAX_SOCKET_PATH_BYTES: Final = 103
 
 _MAX_HOLDER_BYTES: Final = 1_000
 
+AskPassphrase: TypeAlias = Callable[[], str]
+"""Gets the passphrase of the keys from whoever knows it."""
+
+
+def nobody_to_ask() -> NoReturn:
+    """Say that the passphrase is needed."""
+    raise ServiceError(
+        Code.KEYS_LOCKED,
+        "the keys of this home are locked with a passphrase, and there is nobody to ask for it",
+        "use a terminal, or name a file that holds it: --passphrase-file FILE",
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
     """Where everything of one node is."""
 
     path: Path
+    ask_passphrase: AskPassphrase = field(default=nobody_to_ask, repr=False, compare=False)
 
     @property
     def database(self) -> Path:
@@ -39,7 +52,17 @@ class Home:
         """The secrets."""
         from .keys import KeyFiles  # loads cryptography, which a command for a daemon never needs
 
-        return KeyFiles(self.path / "keys")
+        return KeyFiles(self.path / "keys", self.ask_passphrase)
+
+    def having_asked(self) -> Home:
+        """Return this home with its passphrase asked for already, if it has one.
+
+        Who cannot be interrupted later asks now.
+        """
+        if not self.keys.have_passphrase:
+            return self
+        passphrase = self.ask_passphrase()
+        return replace(self, ask_passphrase=lambda: passphrase)
 
     @property
     def socket(self) -> Path:
@@ -140,11 +163,15 @@ class Holder(msgspec.Struct, frozen=True):
     purpose: str
 
 
-def locate(flag: str | None, environ: Mapping[str, str]) -> Home:
+def locate(
+    flag: str | None,
+    environ: Mapping[str, str],
+    ask_passphrase: AskPassphrase = nobody_to_ask,
+) -> Home:
     """Return the home that is meant: flag, then ``SLOWLIGHT_HOME``, then the user's own."""
     chosen = flag or environ.get(HOME_VARIABLE)
     if chosen:
-        return Home(Path(chosen).expanduser().absolute())
+        return Home(Path(chosen).expanduser().absolute(), ask_passphrase)
     from platformdirs import user_data_path
 
-    return Home(user_data_path("slowlight", appauthor=False))
+    return Home(user_data_path("slowlight", appauthor=False), ask_passphrase)

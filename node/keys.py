@@ -2,31 +2,44 @@
 
 A secret is 32 bytes, kept as a line of 64 hexadecimal digits. It never stands in an argument,
 an environment variable, a log line or a traceback: what holds one shows only that it does.
+
+Under a passphrase all of them are in one file instead, the vault (see `vault`). While there is a
+vault it alone counts, so that a change that is interrupted has happened or has not.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..protocol.identity import KeyPair as SigningKey
 from ..protocol.identity import device_key
 from ..protocol.noise import KeyPair as BoxKey
 from .clock import RandomBytes
 from .errors import Code, ServiceError
+from .home import AskPassphrase, nobody_to_ask
+
+if TYPE_CHECKING:
+    from .vault import Cost
 
 SECRET_BYTES: Final = 32
 DEVICE_FILE: Final = "device.key"
 BOX_FILE: Final = "box.key"
 ROOT_FILE: Final = "root.seed"
+VAULT_FILE: Final = "vault"
+VERIFIED_FILE: Final = "words-verified"
+
+_PLAIN_FILES: Final = (ROOT_FILE, DEVICE_FILE, BOX_FILE)
 
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _OTHERS: Final = 0o077
 _FILE_BYTES: Final = 2 * SECRET_BYTES + 1
+_NEW: Final = ".new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +55,162 @@ class DeviceKeys:
         return self.signing.public
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Every secret of a home, 32 bytes each."""
+
+    root_seed: bytes = field(repr=False)
+    device_seed: bytes = field(repr=False)
+    box_secret: bytes = field(repr=False)
+
+    @property
+    def device_keys(self) -> DeviceKeys:
+        """The keys of this device."""
+        return _device_keys(self.device_seed, self.box_secret)
+
+    def joined(self) -> bytes:
+        """Return all of them as one (96 bytes)."""
+        return self.root_seed + self.device_seed + self.box_secret
+
+
 class KeyFiles:
     """The directory with the secrets of one home."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        ask_passphrase: AskPassphrase = nobody_to_ask,
+        *,
+        cost: Cost | None = None,
+    ) -> None:
+        """Name the directory.
+
+        Args:
+            cost: of the next passphrase; None: the usual one.
+        """
         self._directory = directory
+        self._ask_passphrase = ask_passphrase
+        self._cost = cost
+
+    @property
+    def have_passphrase(self) -> bool:
+        """Whether the secrets are under a passphrase."""
+        return (self._directory / VAULT_FILE).exists()
+
+    @property
+    def exist(self) -> bool:
+        """Whether any secret is here."""
+        return any((self._directory / name).exists() for name in (VAULT_FILE, *_PLAIN_FILES))
 
     def device_keys(self) -> DeviceKeys:
-        """Read the keys of this device.
+        """Read the keys of this device; the caller holds the lock of the home.
+
+        What a change of the passphrase left behind, when it was interrupted, is taken away.
 
         Raises:
             ServiceError: there are none (``no_identity``), others can read them
-                (``unsafe_home``), or a file is damaged (``integrity``).
+                (``unsafe_home``), a file is damaged (``integrity``), or the passphrase is
+                missing or wrong.
         """
         self._require_private_directory()
+        if self.have_passphrase:
+            secrets = self._unlocked()
+            self._remove(_PLAIN_FILES)
+            return secrets.device_keys
         return _device_keys(self._read(DEVICE_FILE), self._read(BOX_FILE))
 
     def root_seed(self) -> bytes:
         """Read the seed behind the 24 words; errors as for `device_keys`."""
         self._require_private_directory()
-        return self._read(ROOT_FILE)
+        return self._unlocked().root_seed if self.have_passphrase else self._read(ROOT_FILE)
 
-    def make(self, random_bytes: RandomBytes) -> tuple[DeviceKeys, bytes]:
+    def make(
+        self, random_bytes: RandomBytes, root_seed: bytes | None = None
+    ) -> tuple[DeviceKeys, bytes]:
         """Return device keys and root seed, making what is not there yet.
 
         The caller holds the lock of the home. A secret that exists is never replaced, so an
         interrupted beginning is simply gone on with.
+
+        Args:
+            root_seed: what the root seed shall be if it is not there; None: a new one.
         """
         self._directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         self._require_private_directory()
-        for name in (ROOT_FILE, DEVICE_FILE, BOX_FILE):
-            if not (self._directory / name).exists():
-                write_whole(self._directory / name, random_bytes(SECRET_BYTES).hex())
-        return self.device_keys(), self.root_seed()
+        if not self.have_passphrase:
+            for name in _PLAIN_FILES:
+                if not (self._directory / name).exists():
+                    given = root_seed if name == ROOT_FILE else None
+                    write_whole(self._directory / name, (given or random_bytes(SECRET_BYTES)).hex())
+        secrets = self._secrets()
+        return secrets.device_keys, secrets.root_seed
+
+    def set_passphrase(self, passphrase: str, random_bytes: RandomBytes) -> None:
+        """Put all secrets under a passphrase, or under another one.
+
+        The caller holds the lock of the home.
+
+        Raises:
+            ServiceError: as for `device_keys`, or the new one is not long enough.
+        """
+        from .vault import USUAL, check_new_passphrase, close_vault
+
+        check_new_passphrase(passphrase)
+        self._require_private_directory()
+        vault = close_vault(self._secrets().joined(), passphrase, random_bytes, self._cost or USUAL)
+        write_whole(self._directory / VAULT_FILE, vault)
+        self._remove(_PLAIN_FILES)
+
+    def remove_passphrase(self) -> None:
+        """Put all secrets into files of their own again; the caller holds the lock of the home.
+
+        Raises:
+            ServiceError: as for `device_keys`.
+        """
+        self._require_private_directory()
+        secrets = self._unlocked()
+        for name, secret in zip(
+            _PLAIN_FILES,
+            (secrets.root_seed, secrets.device_seed, secrets.box_secret),
+            strict=True,
+        ):
+            write_whole(self._directory / name, secret.hex())
+        self._remove([VAULT_FILE])
+
+    @property
+    def words_verified_ms(self) -> int:
+        """When the person last proved to have the 24 words, Unix milliseconds; 0: never."""
+        try:
+            written = (self._directory / VERIFIED_FILE).read_text(encoding="ascii")
+        except FileNotFoundError:
+            return 0
+        return int(written) if written.strip().isdecimal() else 0
+
+    def note_words_verified(self, now_ms: int) -> None:
+        """Remember that the person has the 24 words."""
+        write_whole(self._directory / VERIFIED_FILE, str(now_ms))
+
+    def _secrets(self) -> Secrets:
+        if self.have_passphrase:
+            return self._unlocked()
+        return Secrets(*(self._read(name) for name in _PLAIN_FILES))
+
+    def _unlocked(self) -> Secrets:
+        from .vault import VAULT_BYTES, open_vault
+
+        path = self._directory / VAULT_FILE
+        line = self._read_file(VAULT_FILE, 2 * VAULT_BYTES + 1)
+        joined = open_vault(line, self._ask_passphrase(), path)
+        return Secrets(
+            *(joined[at : at + SECRET_BYTES] for at in range(0, len(joined), SECRET_BYTES))
+        )
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files, and what an interrupted writing of them left."""
+        for name in names:
+            for left in (name, f"{name}{_NEW}"):
+                (self._directory / left).unlink(missing_ok=True)
+        _sync_directory(self._directory)
 
     def _require_private_directory(self) -> None:
         try:
@@ -88,6 +224,22 @@ class KeyFiles:
         _require_private(self._directory, mode, _DIRECTORY_MODE)
 
     def _read(self, name: str) -> bytes:
+        data = self._read_file(name, _FILE_BYTES)
+        try:
+            secret = bytes.fromhex(data.decode("ascii"))
+        except ValueError:
+            secret = b""
+        if len(secret) != SECRET_BYTES:
+            raise ServiceError(
+                Code.INTEGRITY,
+                f"{self._directory / name} is damaged:"
+                f" it must be one line of {2 * SECRET_BYTES} hexadecimal digits",
+                "put it back from a backup of this home",
+            )
+        return secret
+
+    def _read_file(self, name: str, most_bytes: int) -> bytes:
+        """Read a file that is its owner's alone; one byte too many tells that it is longer."""
         path = self._directory / name
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -101,18 +253,7 @@ class KeyFiles:
             ) from error
         with os.fdopen(descriptor, "rb") as file:
             _require_private(path, os.fstat(descriptor).st_mode, _FILE_MODE)
-            data = file.read(_FILE_BYTES + 1)
-        try:
-            secret = bytes.fromhex(data.decode("ascii"))
-        except ValueError:
-            secret = b""
-        if len(secret) != SECRET_BYTES:
-            raise ServiceError(
-                Code.INTEGRITY,
-                f"{path} is damaged: it must be one line of {2 * SECRET_BYTES} hexadecimal digits",
-                "put it back from a backup of this home",
-            )
-        return secret
+            return file.read(most_bytes + 1)
 
 
 def write_whole(path: Path, line: str) -> None:
@@ -120,7 +261,7 @@ def write_whole(path: Path, line: str) -> None:
 
     Also after a power cut, and without following a link.
     """
-    temporary = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}{_NEW}")
     temporary.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(temporary, flags, _FILE_MODE), "wb") as file:
@@ -128,7 +269,11 @@ def write_whole(path: Path, line: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
