@@ -26,17 +26,22 @@ from slowlight.protocol.entry import (
     EMPTY_LOG,
     SALT_BYTES,
     Entry,
+    log_id,
     sign_entry,
     write_entry,
 )
 from slowlight.protocol.frames import (
+    MAX_STATES,
     MAX_WANTS,
     SHORT_HASH_BYTES,
     Bye,
     ByeReason,
+    DigestFrame,
     Frame,
+    Have,
     Hello,
     IdentFrame,
+    LogHint,
     Receipt,
     Reconcile,
     RosterPart,
@@ -50,7 +55,7 @@ from slowlight.protocol.handshake import Greeting, prologue_of, put_length
 from slowlight.protocol.hashing import ZERO_HASH
 from slowlight.protocol.ident import Ident
 from slowlight.protocol.noise import PATTERNS, HandshakeState, KeyPair
-from slowlight.protocol.roster import Depth, Roster, RosterRow
+from slowlight.protocol.roster import MAX_ROSTER_ROWS, Depth, Roster, RosterRow
 from slowlight.protocol.run import BLOCK, Run, build_run
 from slowlight.simulations.people import SeededPerson
 from slowlight.sync.roster_transfer import roster_parts
@@ -60,6 +65,7 @@ PROMISE: Final = Promise("stream", True, None, None, 0.0)
 BELL: Final = "\x1b]0;owned\x07\u202e"
 """What no terminal must be told."""
 FLOOD: Final = 1_000
+NOTHING: Final = Roster([])
 
 
 class Eve:
@@ -231,9 +237,9 @@ def frames(*said: Frame) -> bytes:
     return b"".join(map(encode_frame, said))
 
 
-def hello() -> bytes:
-    """Return an honest greeting of somebody who wants nothing."""
-    return frames(Hello(bytes(8), 1, Roster([]).hash[:SHORT_HASH_BYTES]))
+def hello(roster: Roster = NOTHING) -> bytes:
+    """Return an honest greeting."""
+    return frames(Hello(bytes(8), 1, roster.hash[:SHORT_HASH_BYTES]))
 
 
 def _said(*messages: bytes) -> Speech:
@@ -244,9 +250,12 @@ def _run(change: Callable[[Eve, Run], Run], checks: int) -> Speech:
     return Speech(lambda eve, _hello: [frames(RunFrame(change(eve, eve.run()).encode()))], checks)
 
 
-def _unasked_roster(eve: Eve, _hello: Hello) -> Iterable[bytes]:
-    roster = Roster([RosterRow(eve.identity, CHANNEL_POSTS, Depth.EVERYTHING, 0)])
-    yield frames(*roster_parts(roster))
+def _roster(*people: bytes) -> Roster:
+    return Roster(RosterRow(person, CHANNEL_POSTS, Depth.EVERYTHING, 0) for person in people)
+
+
+def _announced(roster: Roster) -> list[bytes]:
+    return [hello(roster), *(frames(part) for part in roster_parts(roster))]
 
 
 BREACHES: Final[Mapping[str, Speech]] = {
@@ -254,7 +263,9 @@ BREACHES: Final[Mapping[str, Speech]] = {
     "a frame cut short": _said(b"\x00\x40\x0a" + bytes(63)),
     "a frame longer than any": _said(b"\xfe\x00\x0a" + bytes(65_024)),
     "a body of another kind": _said(b"\x00\x02\x0b\xc0\xc0"),
-    "a roster that nobody asked for": Speech(_unasked_roster),
+    "a roster that nobody asked for": Speech(
+        lambda eve, _hello: [frames(*roster_parts(_roster(eve.identity)))]
+    ),
     "states before a roster": _said(frames(Reconcile(Scope.ALL))),
     "a receipt for what was never sent": _said(frames(Receipt(7, complete=True))),
     "words after the BYE": _said(frames(Bye(ByeReason.DONE, BELL), Receipt(0, complete=True))),
@@ -320,3 +331,28 @@ FLOODS: Final[Mapping[str, Speech]] = {
     "greetings": _said(*[hello()] * FLOOD),
 }
 """None of it is forbidden, none of it is stored twice, and none of it costs much."""
+
+
+def _wants_without_end(eve: Eve, _hello: Hello) -> Iterable[bytes]:
+    log = log_id(eve.person.device.public, CHANNEL_IDENTITY)
+    want = frames(Want((WantRange(log, 0, 0, None),) * MAX_WANTS))
+    return [*_announced(_roster(eve.identity)), *[want] * 300]
+
+
+def _states_without_end(eve: Eve, hello: Hello) -> Iterable[bytes]:
+    yield frames(DigestFrame(hello.roster, eve.noise(16)))
+    for _ in range(110):
+        states = [LogHint(eve.noise(32), 7, eve.noise(8)) for _ in range(MAX_STATES)]
+        yield frames(Have(Scope.ALL, final=False, states=tuple(states)))
+
+
+def _longest_roster(eve: Eve, _hello: Hello) -> Iterable[bytes]:
+    return _announced(_roster(*(eve.noise(32) for _ in range(MAX_ROSTER_ROWS))))
+
+
+HOGS: Final[Mapping[str, Speech]] = {
+    "wants without end": Speech(_wants_without_end),
+    "states without end": Speech(_states_without_end),
+    "the longest roster": Speech(_longest_roster),
+}
+"""All that a peer can make a node keep in mind, at its most."""
