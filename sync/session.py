@@ -22,6 +22,7 @@ from ..protocol.frames import (
     Have,
     Hello,
     IdentFrame,
+    ProofFrame,
     Receipt,
     Reconcile,
     RosterPart,
@@ -230,8 +231,8 @@ class Session:
                 self._outgoing.want(ranges)
             case Receipt():
                 self._outgoing.receipt(frame)
-            case UnknownFrame():
-                pass
+            case ProofFrame() | UnknownFrame():
+                pass  # fork proofs are not acted on yet
 
     def _greet(self) -> None:
         self._greeted = True
