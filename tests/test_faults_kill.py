@@ -182,9 +182,9 @@ class Replay:
     async def _end(self) -> None:
         """Both hold the whole conversation and every post, once, and nothing else."""
         for daemon in self._daemons.values():
-            assert await in_thread(daemon.stop) == 0
+            assert await in_thread(daemon.life.end) == 0
             assert not daemon.home.socket.exists()
-            assert "Traceback" not in daemon.log.read_text()
+            assert "Traceback" not in daemon.life.log.read_text()
         logs = [
             log for person in self._conversation.authors.values() for log in person.logs.values()
         ]

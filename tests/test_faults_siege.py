@@ -136,7 +136,7 @@ class Besieged:
 
     async def connect(self) -> trio.SocketStream:
         """Open a stream to the daemon, each from another address of this machine."""
-        host, port = parse_address(self.daemon.address)
+        host, port = parse_address(self.daemon.life.address)
         return await trio.open_tcp_stream(host, port, local_address=next(self._sources))
 
     async def say_nothing(self) -> None:
@@ -168,8 +168,8 @@ def near(tmp_path: Path) -> Iterator[Besieged]:
         grown_kb += daemon.field_kb("VmHWM")
         print(f"{grown_kb=}")
         assert grown_kb < MOST_GROWTH_KB
-        assert daemon.stop() == 0
-        lines = daemon.log.read_text().splitlines()
+        assert daemon.life.end() == 0
+        lines = daemon.life.log.read_text().splitlines()
         assert all(line.isprintable() for line in lines)
         assert not [line for line in lines if "Traceback" in line]
     finally:
