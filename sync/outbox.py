@@ -50,11 +50,12 @@ class Outbox:
         if len(self._heap) >= MAX_RANGES:
             raise ProtocolError(f"the peer asked for more than {MAX_RANGES} ranges at once")
         self._order += 1
+        identity_first = key.channel == CHANNEL_IDENTITY
         heapq.heappush(
             self._heap,
             _Range(
-                0 if key.channel == CHANNEL_IDENTITY else 1,
-                -self._store.written_ms(key, last),
+                0 if identity_first else 1,
+                0 if identity_first else -self._store.written_ms(key, last),
                 self._order,
                 key,
                 first,
