@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
@@ -223,7 +223,8 @@ THIRD_MESSAGES: Final[Mapping[str, Callable[[Eve, HandshakeState], bytes]]] = {
 # Peers that the node has let in
 
 
-class Speech(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Speech:
     """What Eve says in a session that began well."""
 
     messages: Callable[[Eve, Hello], Iterable[bytes]]

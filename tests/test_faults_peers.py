@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 import trio
+from nacl import bindings
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from slowlight.node.carriers.base import Link, LostLinkError
@@ -25,7 +26,6 @@ from slowlight.node.operations import (
     StatusRequest,
 )
 from slowlight.node.sessions import STALL_S
-from slowlight.protocol import signing
 from slowlight.protocol.errors import SlowlightError
 from slowlight.protocol.frames import (
     Bye,
@@ -85,13 +85,13 @@ async def siege(
 ) -> AsyncGenerator[Siege]:
     """Let a test attack; afterwards Ada and Bob talk on, and Ada's log steers no terminal."""
     checks: list[bytes] = []
-    check = signing.bindings.crypto_sign_open
+    check: Callable[[bytes, bytes], bytes] = bindings.crypto_sign_open
 
     def counted(signed: bytes, key: bytes) -> bytes:
         checks.append(signed)
         return check(signed, key)
 
-    monkeypatch.setattr(signing.bindings, "crypto_sign_open", counted)
+    monkeypatch.setattr(bindings, "crypto_sign_open", counted)
     carrier = net()
     async with running(tmp_path, carrier, "ada", "bob") as (ada, bob):
         bob.service.call(FOLLOW, FollowRequest(who=(ada.invite(),)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, closing, suppress
 from functools import partial
 from itertools import count
@@ -95,9 +95,9 @@ async def heard(link: Link) -> Hello:
     return first
 
 
-def attacks() -> dict[str, Attack]:
+def attacks() -> Mapping[str, Attack]:
     """Return every attack that does not go for the memory."""
-    speeches = BREACHES | FLOODS
+    speeches = {**BREACHES, **FLOODS}
     return (
         {f"opening: {name}": partial(open_badly, name) for name in OPENINGS}
         | {f"greeting: {name}": partial(greet_badly, name) for name in THIRD_MESSAGES}
