@@ -196,7 +196,7 @@ _NODE: Final = (
     """
     CREATE TABLE roster (
         hash BLOB PRIMARY KEY,
-        entries BLOB NOT NULL  -- its rows, as they are hashed
+        entries BLOB NOT NULL  -- its rows, as msgpack
     ) STRICT
     """,
     """

@@ -7,9 +7,8 @@ from dataclasses import astuple
 
 import msgspec
 
-from ..protocol.encoding import pack, unpack
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, MAX_SEEN
-from ..protocol.roster import MAX_ROSTER_ROWS, Roster, roster_rows, roster_value
+from ..protocol.roster import Depth, Roster, RosterRow
 from .base import MAX_PEER_MEMORIES, NO_MEMORY, HeldEntry, Peer, PeerMemory
 from .sqlite_database import SqlitePart
 from .sqlite_entries import held_entry_of, prefix_of
@@ -43,9 +42,8 @@ class SqlitePeers(SqlitePart):
         found = self._database.row("SELECT entries FROM roster WHERE hash = ?", (roster_hash,))
         if found is None:
             return None
-        (rows,) = found
-        value = unpack(rows, max_bytes=len(rows), max_items=MAX_ROSTER_ROWS, what="kept roster")
-        return Roster(roster_rows(value))
+        rows = msgspec.msgpack.decode(found[0], type=list[tuple[bytes, int, Depth, int]])
+        return Roster(RosterRow(*row) for row in rows)
 
     def keep_roster(self, roster: Roster) -> None:
         with self._database.writing():
@@ -54,7 +52,7 @@ class SqlitePeers(SqlitePart):
             )
             self._database.write(
                 "INSERT OR IGNORE INTO roster VALUES (?, ?)",
-                (roster.hash, pack(roster_value(roster.rows))),
+                (roster.hash, msgspec.msgpack.encode(roster.rows)),
             )
 
     def note_shown(self, entry_ids: Iterable[bytes]) -> None:
