@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..node.author import OWN
 from ..node.client import OnEvent, ignore_events
 from ..node.clock import RandomBytes, WallClock
 from ..node.config import Config
@@ -19,6 +18,7 @@ from ..node.switchboard import Switchboard
 from ..protocol.errors import DecodeError
 from ..protocol.frames import NONCE_BYTES
 from ..protocol.ident import verify_ident
+from ..store.base import OWN
 from ..store.memory import MemoryStore
 from .conversation import SHIPPED_CONVERSATION, read_messages
 from .people import SeededPerson
