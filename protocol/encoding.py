@@ -2,8 +2,8 @@
 
 Signed and hashed bytes contain only arrays, byte strings and unsigned integers below
 2**63, each in its shortest msgpack form. msgpack itself accepts several encodings of one
-value and promises no canonical form, so `unpack` decodes, encodes again and requires the
-same bytes: the bytes are the truth.
+value and promises no canonical form, so `unpack` reads that one form and nothing else: the
+bytes are the truth.
 """
 
 from __future__ import annotations
@@ -30,6 +30,18 @@ MAX_ITEMS: Final = 64
 
 MAX_VARINT_BYTES: Final = 9
 """A varint carries 7 bits a byte; 9 bytes hold every integer below 2**63."""
+
+_VALUES_ANYWAY: Final = 512
+_BYTES_OF_A_VALUE: Final = 8
+"""Values come with ids and keys, so a record of more values than these and the items of one
+array has 8 bytes for each, every array counted twice. What has fewer would take many times its
+own size in memory."""
+
+_BIN_8: Final = 0xC4
+_UINT_CODES: Final = {0xCC: (1, 0x80), 0xCD: (2, 2**8), 0xCE: (4, 2**16), 0xCF: (8, 2**32)}
+"""By msgpack code: how many bytes hold the number, and the smallest that needs so many."""
+_BIN_CODES: Final = {0xC5: (2, 2**8), 0xC6: (4, 2**16)}
+_ARRAY_CODES: Final = {0xDC: (2, 16), 0xDD: (4, 2**16)}
 
 _packb = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 
@@ -60,49 +72,93 @@ def unpack(
         what: the name of the thing, for the message of the error.
 
     Raises:
-        DecodeError: ``data`` is too long, is not msgpack, holds a type outside the subset
-            or too long an array, or is not the shortest encoding of its value.
+        DecodeError: ``data`` is too long, holds a type outside the subset, too long an array or
+            more values than any record of its length, or is not the shortest encoding.
     """
     if len(data) > max_bytes:
         raise DecodeError(f"{what}: {len(data)} bytes where at most {max_bytes} are allowed")
+    reader = _Reader(data, max_items, what)
     try:
-        value = msgpack.unpackb(
-            data,
-            raw=True,
-            use_list=True,
-            strict_map_key=False,
-            max_bin_len=max_bytes,
-            # msgpack makes room for every item that an array announces, before it has come,
-            # and for a thousand such arrays one in the other.
-            max_array_len=min(max_items, len(data)),
-            max_str_len=0,
-            max_map_len=0,
-            max_ext_len=0,
-        )
-    except (ValueError, msgpack.UnpackException, RecursionError) as error:
-        # ValueError covers FormatError, StackError and ExtraData of msgpack; the pure Python
-        # fallback of msgpack raises RecursionError where the C decoder raises StackError.
-        raise DecodeError(f"{what}: {str(error) or 'not msgpack'}") from error
-    _check(value, 0, what)
-    if _packb(value) != data:
-        raise DecodeError(f"{what}: not in canonical form")
-    return value  # type: ignore[no-any-return]
+        (value,) = reader.take(1, MAX_DEPTH)
+    except IndexError:
+        raise DecodeError(f"{what}: cut short") from None
+    if reader.at != len(data):
+        raise DecodeError(f"{what}: {len(data) - reader.at} bytes follow it")
+    return value
 
 
-def _check(value: object, depth: int, what: str) -> None:
-    if type(value) is bytes:
-        return
-    if type(value) is int:
-        if not 0 <= value <= MAX_UINT:
-            raise DecodeError(f"{what}: integer outside 0..2**63-1")
-        return
-    if type(value) is not list:
-        found = type(value).__name__
-        raise DecodeError(f"{what}: a {found} where only arrays, bytes and integers may be")
-    if depth >= MAX_DEPTH:
-        raise DecodeError(f"{what}: nested deeper than {MAX_DEPTH}")
-    for item in cast("list[object]", value):
-        _check(item, depth + 1, what)
+class _Reader:
+    """Reads the one form of each value and refuses all others.
+
+    msgpack's own decoder makes room for all that an array announces, for a thousand arrays one
+    in the other, and for as many empty arrays as there are bytes: 160 times a frame.
+    """
+
+    __slots__ = ("_data", "_max_items", "_room", "_what", "at")
+
+    def __init__(self, data: bytes, max_items: int, what: str) -> None:
+        self._data = data
+        self._max_items = max_items
+        self._what = what
+        self._room = _VALUES_ANYWAY + max_items + len(data) // _BYTES_OF_A_VALUE
+        self.at = 0
+
+    def take(self, count: int, depth_left: int) -> list[Value]:
+        """Read ``count`` values from ``at`` on, and go behind them.
+
+        Raises:
+            DecodeError: one of them breaks a rule.
+            IndexError: the bytes end before they do.
+        """
+        self._room -= 1 + count
+        if self._room < 0:
+            raise DecodeError(f"{self._what}: more values than a record of this length has")
+        data = self._data
+        values: list[Value] = []
+        for _ in range(count):
+            code = data[self.at]
+            self.at += 1
+            if code < 0x80:
+                values.append(code)
+            elif code == _BIN_8:
+                length = data[self.at]
+                self.at += 1
+                values.append(self._bytes(length))
+            elif 0x90 <= code < 0xA0:
+                values.append(self._items(code & 0x0F, depth_left))
+            elif code in _UINT_CODES:
+                values.append(self._number(*_UINT_CODES[code]))
+            elif code in _BIN_CODES:
+                values.append(self._bytes(self._number(*_BIN_CODES[code])))
+            elif code in _ARRAY_CODES:
+                values.append(self._items(self._number(*_ARRAY_CODES[code]), depth_left))
+            else:
+                raise DecodeError(
+                    f"{self._what}: code {code:#x}, where only arrays, bytes and integers of "
+                    "0..2**63-1 may be"
+                )
+        return values
+
+    def _items(self, count: int, depth_left: int) -> list[Value]:
+        if count > self._max_items:
+            most = self._max_items
+            raise DecodeError(f"{self._what}: {count} items where at most {most} are allowed")
+        if not depth_left:
+            raise DecodeError(f"{self._what}: nested deeper than {MAX_DEPTH}")
+        return self.take(count, depth_left - 1)
+
+    def _number(self, length: int, smallest: int) -> int:
+        number = int.from_bytes(self._bytes(length), "big")
+        if not smallest <= number <= MAX_UINT:
+            raise DecodeError(f"{self._what}: {number} has a shorter form or is outside 0..2**63-1")
+        return number
+
+    def _bytes(self, length: int) -> bytes:
+        start = self.at
+        self.at = end = start + length
+        if end > len(self._data):
+            raise IndexError
+        return self._data[start:end]
 
 
 def as_uint(value: Value, limit: int, what: str) -> int:

@@ -24,10 +24,38 @@ from slowlight.protocol.encoding import (
     zigzag,
 )
 from slowlight.protocol.errors import DecodeError
+from slowlight.protocol.frames import (
+    MAX_STATES,
+    MAX_WANTS,
+    Have,
+    LogHint,
+    RosterPart,
+    Scope,
+    Want,
+    WantRange,
+    decode_frames,
+    encode_frame,
+)
+from slowlight.protocol.identity import (
+    MAX_DEVICES,
+    MAX_LOGS_PER_DEVICE,
+    DeviceEnds,
+    LogEnd,
+    Rotation,
+    decode_rotation,
+)
+from slowlight.protocol.invite import Invite, InvitedNode, read_invite, write_invite
+from slowlight.protocol.roster import Depth, RosterRow
+from tests.hostile_bytes import crammed
 from tests.second_decoder import RefusedError, read_value, read_varint
 from tests.strategies import damaged, uints, values
 
 MOST: Final = 100_000
+
+
+def rising(count: int) -> list[bytes]:
+    """Ids in rising order."""
+    return [number.to_bytes(32, "big") for number in range(count)]
 
 
 def read(data: bytes) -> Value:
@@ -90,16 +118,50 @@ def test_eight_arrays_one_in_the_other_and_no_more() -> None:
         read(pack([eight]))
 
 
-@pytest.mark.parametrize("head", [b"\x9f", b"\xdc\x00\x40", b"\xdc\xff\xff"])
+@pytest.mark.parametrize("head", [b"\x9f", b"\xdc\x00\x40", b"\xdc\x05\x0a", b"\xdc\xff\xff"])
 def test_heads_of_arrays_reserve_no_memory_for_their_items(head: bytes) -> None:
     """A thousand arrays one in the other announce millions of items; none of them comes."""
     tracemalloc.start()
     try:
         with pytest.raises(DecodeError):
-            unpack(head * 20_000, max_bytes=MOST)
-        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+            unpack(head * 20_000, max_bytes=MOST, max_items=MAX_STATES)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
+
+
+def test_objects_that_are_smaller_than_any_field_are_counted() -> None:
+    """As many empty arrays as there are bytes would take 64 times their length."""
+    with pytest.raises(DecodeError, match="more values"):
+        unpack(crammed(b"\x90", 60_000, MAX_ITEMS), max_bytes=MOST)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        RosterPart(
+            bytes(8), 0, 1, tuple(RosterRow(each, 0, Depth.STUBS, 0) for each in rising(1_280))
+        ),
+        Have(Scope.ALL, True, tuple(LogHint(each, 0, b"") for each in rising(MAX_STATES))),
+        Want(tuple(WantRange(each, 0, 0, None) for each in rising(MAX_WANTS))),
+    ],
+)
+def test_the_shortest_rows_fill_a_frame(frame: RosterPart | Have | Want) -> None:
+    """What counts the values of a record leaves room for the densest that there are."""
+    assert list(decode_frames(encode_frame(frame))) == [frame]
+
+
+def test_the_records_with_the_most_ends_are_read() -> None:
+    ends = tuple(LogEnd(channel, 0, bytes(32)) for channel in range(MAX_LOGS_PER_DEVICE))
+    devices = tuple(
+        DeviceEnds(each, False, ends) if number < 11 else DeviceEnds(each, True, ())
+        for number, each in enumerate(rising(MAX_DEVICES))
+    )
+    rotation = Rotation(bytes(32), 1, bytes(32), bytes(32), bytes(32), devices)
+    assert decode_rotation(rotation.encode()) == rotation
+    nodes = (InvitedNode(bytes(32), bytes(32), ("",) * 16),) * 8
+    invite = Invite(bytes(32), nodes, b"", "")
+    assert read_invite(write_invite(invite)) == invite
 
 
 def test_a_writer_that_failed_writes_the_next_value_whole() -> None:
