@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# For "make fuzz": runs of each target, and the targets (all if empty).
+RUNS := 1000000
+TARGETS :=
 # Programs that tests start, named as their Debian packages are.
 TEST_PROGRAMS := strace tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo test test-long check bench clean
+.PHONY: help setup setup-core demo test test-long check bench fuzz clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +35,10 @@ check: setup  ## Lint, formatting and types
 
 bench: setup  ## Measure; prints a table and writes build/bench.json
 	$(BIN)/python -m benchmarks
+
+fuzz: setup  ## Fuzz every decoder (RUNS=1000000 for each, TARGETS="header run", SEED=1)
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet 'atheris>=3.0'
+	$(BIN)/python -m tests.fuzz --runs=$(RUNS) $(SEED:%=--seed=%) $(TARGETS)
 
 clean:  ## Remove what was built or cached (the virtualenv stays)
 	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -142,7 +142,7 @@ def _from_file(path: Path) -> Iterator[Resolved]:
     text = _read(path)
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number or nesting without end
         raise ServiceError(Code.INVALID, f"{path} is not TOML: {error}", f"edit {path}") from None
     for section, table in tables.items():
         at = f"{path}:{_line_of(text, section, None)}"

@@ -57,6 +57,8 @@ def test_as_many_links_are_allowed_as_digests_are_kept() -> None:
 
 WRONG_FILES: Final[Mapping[str, tuple[str, str, str]]] = {
     "no TOML": ("listen = \n", "is not TOML", "edit"),
+    "nesting without end": ("x = " + "[" * 5_000, "is not TOML", "edit"),
+    "a number without end": ("x = " + "9" * 5_000, "is not TOML", "edit"),
     "unknown section": ("[nod]\nlisten = []\n", ":1: there is no section [nod]", "node?"),
     "unknown key": ("[log]\n\nlevle = 3\n", ":3: there is no setting log.levle", "log.level?"),
     "unlike any key": ("[log]\nzzz = 3\n", "no setting log.zzz", "there are"),
