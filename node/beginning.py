@@ -32,13 +32,15 @@ OpenStore: TypeAlias = Callable[[Home], NodeStore]
 
 
 def open_sqlite_store(home: Home) -> NodeStore:
-    """Open the database of a home, making it if it is not there.
+    """Open the database of a home, making it if it is not there, for its owner alone.
 
     Raises:
         ServiceError: ``storage``.
     """
     from ..store.sqlite import SqliteStore
 
+    if not home.database.exists():
+        home.database.touch(mode=0o600)  # unused tokens of invites and petnames stand in it
     try:
         return SqliteStore(home.database)
     except StoreError as error:

@@ -163,7 +163,7 @@ def _read(path: Path) -> str:
         if len(data) > MAX_FILE_BYTES:
             raise ServiceError(Code.INVALID, f"{path} is longer than {MAX_FILE_BYTES:,} bytes")
         return data.decode("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
         raise ServiceError(

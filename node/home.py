@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,8 +81,19 @@ class Home:
         return self.path / "installation"
 
     def make(self) -> None:
-        """Create the directory, open to its owner alone, unless it is there."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the directory, open to its owner alone, unless it is there.
+
+        Raises:
+            ServiceError: a file stands in its place (``unsafe_home``).
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ServiceError(
+                Code.UNSAFE_HOME,
+                f"no home can be at {self.path}: a file stands in the way",
+                "name another directory with --home",
+            ) from error
 
     def require(self) -> None:
         """Require a home that `init` has made.
@@ -96,7 +108,7 @@ class Home:
 
     def command(self, arguments: str) -> str:
         """Return what to type to run a command on this very home."""
-        return f"slowlight --home {self.path} {arguments}"
+        return f"slowlight --home {shlex.quote(str(self.path))} {arguments}"
 
     def lock(self, purpose: str) -> HomeLock:
         """Take the home for this process, until the lock is closed.
@@ -168,7 +180,14 @@ def locate(
     environ: Mapping[str, str],
     ask_passphrase: AskPassphrase = nobody_to_ask,
 ) -> Home:
-    """Return the home that is meant: flag, then ``SLOWLIGHT_HOME``, then the user's own."""
+    """Return the home that is meant: flag, then ``SLOWLIGHT_HOME``, then the user's own.
+
+    Raises:
+        ServiceError: the flag is empty, as a forgotten variable of a script makes it; taking
+            the user's own home then would write into the wrong one.
+    """
+    if flag == "":
+        raise ServiceError(Code.INVALID, "--home is empty", "name a directory, or leave it out")
     chosen = flag or environ.get(HOME_VARIABLE)
     if chosen:
         return Home(Path(chosen).expanduser().absolute(), ask_passphrase)

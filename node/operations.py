@@ -323,7 +323,7 @@ class ShowResult(Result, frozen=True):
 class SearchRequest(Request, frozen=True):
     """Find posts that hold every word; accents and case do not matter."""
 
-    query: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    query: Annotated[str, Meta(max_length=1_000)]
     limit: PageLimit = 20
 
 

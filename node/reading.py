@@ -87,7 +87,12 @@ class Reading:
     def search(self, request: SearchRequest) -> SearchResult:
         """Find posts by their words."""
         self._store.index_posts(_INDEXED_BEFORE_SEARCH)
-        found = self._store.search(request.query, limit=request.limit)
+        try:
+            found = self._store.search(request.query, limit=request.limit)
+        except ValueError as error:
+            raise ServiceError(
+                Code.INVALID, str(error), "such as: slowlight search dust"
+            ) from error
         return SearchResult(posts=self._views().posts(found.posts), behind=found.behind)
 
     def post_of(self, entry_id: bytes) -> TimelinePost | None:

@@ -371,7 +371,11 @@ class NodeStore(LogStore, Protocol):
         ...
 
     def search(self, query: str, *, limit: int) -> SearchResult:
-        """Return posts that hold every word of ``query``; accents and case do not matter."""
+        """Return posts that hold every word of ``query``; accents and case do not matter.
+
+        Raises:
+            ValueError: there is no word in it, or there are too many.
+        """
         ...
 
     def index_posts(self, limit: int) -> int:

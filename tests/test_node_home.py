@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from slowlight.node import client
 from slowlight.node.beginning import begin, key_words, open_sqlite_store
 from slowlight.node.client import open_client
-from slowlight.node.config import Config
+from slowlight.node.config import Config, load_settings
 from slowlight.node.errors import Code, Exit, ServiceError
 from slowlight.node.home import HOME_VARIABLE, Home, locate
 from slowlight.node.operations import STATUS, InitResult, StatusRequest
@@ -44,7 +45,23 @@ def test_a_new_home_is_open_to_its_owner_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert modes(home) == {"home": 0o700, "keys": 0o700} | dict.fromkeys(KEY_FILES, 0o600)
+    assert home.database.stat().st_mode & 0o777 == 0o600
     assert (result.created, result.person.name, result.person.own) == (True, "Ada", True)
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_home_is_not_made_where_a_file_stands(tmp_path: Path, below: str) -> None:
+    """The file stays, and asking such a home finds no identity."""
+    file = tmp_path / "notes"
+    file.write_text("mine")
+    home = Home(file / below)
+    with pytest.raises(ServiceError, match="a file stands in the way") as caught:
+        init(home)
+    assert caught.value.code is Code.UNSAFE_HOME
+    with pytest.raises(ServiceError, match="no identity"), open_client(home, Config(), "status"):
+        pytest.fail("a file was taken for a home")
+    assert load_settings(home.config, {}).config == Config()
+    assert file.read_text() == "mine"
 
 
 def test_beginning_twice_says_that_it_exists(tmp_path: Path) -> None:
@@ -267,3 +284,11 @@ def test_the_home_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
     assert locate(None, environ).path == tmp_path / "by-environment"
     assert locate(None, {}).path.name == "slowlight"
     assert locate("here", {}).path == Path.cwd() / "here"
+    with pytest.raises(ServiceError, match="--home is empty"):
+        locate("", environ)
+
+
+def test_a_command_for_a_home_can_be_typed_as_it_stands(tmp_path: Path) -> None:
+    """Also where the path has spaces."""
+    home = Home(tmp_path / "my home")
+    assert shlex.split(home.command("init")) == ["slowlight", "--home", str(home.path), "init"]
