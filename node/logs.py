@@ -6,9 +6,10 @@ made safe before it is written: a terminal that shows the log obeys nobody but i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 
@@ -95,9 +96,12 @@ def opened_log(config: LogConfig) -> Generator[Log]:
 
 
 def _write_to(file: TextIO) -> WriteLine:
+    """Return what writes lines around all buffers: what cannot be written now never is."""
+    descriptor, encoding = file.fileno(), file.encoding
+
     def write(line: str) -> None:
-        file.write(line)
-        file.flush()
+        with suppress(OSError):  # a full disk or a closed pipe ends the log, not the node
+            os.write(descriptor, line.encode(encoding, "backslashreplace"))
 
     return write
 

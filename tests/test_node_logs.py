@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from slowlight.node.clock import rfc3339
-from slowlight.node.logs import MAX_FIELD_CHARACTERS, Log, one_line
+from slowlight.node.config import LogConfig
+from slowlight.node.logs import MAX_FIELD_CHARACTERS, Log, one_line, opened_log
 from tests.nodes import StoodClock
 
 
@@ -77,3 +79,21 @@ def test_a_long_text_is_cut() -> None:
 def test_a_time_is_written_as_the_standard_can(t_ms: int, written: str) -> None:
     """RFC 3339 has four digits for the year."""
     assert rfc3339(t_ms) == written
+
+
+def test_a_disk_without_room_costs_the_lines_and_nothing_else() -> None:
+    """Not even at the end, when what was kept back would have to be written."""
+    with opened_log(LogConfig(file="/dev/full")) as log:
+        log.failure("nobody will read this")
+
+
+def test_a_log_file_is_appended_to(tmp_path: Path) -> None:
+    """By each life of a daemon, in UTF-8."""
+    file = tmp_path / "log"
+    for text in ("one", "zwei ü"):
+        with opened_log(LogConfig(file=str(file))) as log:
+            log.info(text)
+    assert [line.split()[2:] for line in file.read_text("utf-8").splitlines()] == [
+        ["one"],
+        ["zwei", "ü"],
+    ]
