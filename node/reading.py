@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from ..protocol.content import Post
-from ..store.base import OWN, HeldEntry, NodeStore, PageMark, TimelinePost
+from ..store.base import OWN, HeldEntry, NodeStore, PageMark, StoreError, TimelinePost
 from .errors import Code, ServiceError
 from .names import find_entry, find_who
 from .operations import (
@@ -50,8 +51,7 @@ class Reading:
             )
         found, cursor = self._new_posts(request.limit)
         if request.mark:
-            self._note_shown(found)
-            self._store.put_setting(_CURSOR, str(cursor))
+            self._remember(found, cursor)
         ordered = sorted(found, key=lambda post: (post.order_ms, post.n))
         return ReadResult(
             posts=self._views().posts(ordered),
@@ -65,7 +65,7 @@ class Reading:
         found = self._store.thread(root, limit=request.limit + 1)
         posts = found[: request.limit]
         if request.mark:
-            self._note_shown(posts)
+            self._remember(posts)
         views = self._views()
         return ThreadResult(
             root=root.hex(),
@@ -86,7 +86,8 @@ class Reading:
 
     def search(self, request: SearchRequest) -> SearchResult:
         """Find posts by their words."""
-        self._store.index_posts(_INDEXED_BEFORE_SEARCH)
+        with suppress(StoreError):  # a full disk: the answer says how far the index is behind
+            self._store.index_posts(_INDEXED_BEFORE_SEARCH)
         try:
             found = self._store.search(request.query, limit=request.limit)
         except ValueError as error:
@@ -106,7 +107,7 @@ class Reading:
             before=_page_mark(request.before), limit=request.limit, identity=author
         )
         if request.mark:
-            self._note_shown(found)
+            self._remember(found)
         full = len(found) == request.limit
         return ReadResult(
             posts=self._views().posts(found),
@@ -129,10 +130,14 @@ class Reading:
     def _cursor(self) -> int:
         return int(self._store.setting(_CURSOR) or 0)
 
-    def _note_shown(self, posts: Iterable[TimelinePost]) -> None:
+    def _remember(self, posts: Iterable[TimelinePost], cursor: int | None = None) -> None:
+        """Remember what a person was shown; one with a full disk reads on, and sees it again."""
         foreign = [post.held.entry.id for post in posts if post.held.identity != self._own]
-        if foreign:
-            self._store.note_shown(foreign)
+        with suppress(StoreError):
+            if foreign:
+                self._store.note_shown(foreign)
+            if cursor is not None:
+                self._store.put_setting(_CURSOR, str(cursor))
 
     def _root_of(self, held: HeldEntry) -> bytes:
         content = content_of(held)
