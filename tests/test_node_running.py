@@ -338,6 +338,29 @@ async def test_another_identity_with_the_same_key_is_not_believed(
         assert "another node" in receipt.outcomes[0].reason
 
 
+async def test_the_certificate_of_a_friend_does_not_open_the_door(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Everybody can copy Bob's, whom Ada follows; Eve's key is not the one that it names."""
+    carrier = net()
+    async with running(tmp_path, carrier, "ada", "bob", "eve") as (ada, bob, eve):
+        follow(ada, bob.service.identity.hex())
+        link = await carrier.dial(
+            "ada:1",
+            link_keys(eve.made.home.keys.device_keys(), Config(), seeded(77)),
+            ada.made.home.keys.device_keys().box.public,
+            greet=lambda: own_greeting(bob.made.store, bob.service.identity),
+            decide=believe,
+        )
+        assert await link.receive() == []
+        assert any("the key of this link" in refusal for refusal in ada.told("caller refused"))
+        assert status(ada).links == ()
+        await call_as(bob, ada, carrier)
+        await wait_all_tasks_blocked()
+        (one,) = status(ada).links
+        assert one.peer.identity == bob.service.identity.hex()
+
+
 async def call_as(node: Running, other: Running, carrier: MemoryCarrier) -> Link:
     """Open a link with the keys of a node, beside the node itself."""
     keys = link_keys(node.made.home.keys.device_keys(), Config(), seeded(77))
