@@ -6,6 +6,7 @@ import fcntl
 import os
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
@@ -117,8 +118,8 @@ class Home:
             purpose: what holds it, for whoever finds it held: ``slowlight run``.
 
         Raises:
-            ServiceError: another process holds it (``locked``), or there is no directory
-                (``no_identity``).
+            ServiceError: another process holds it (``locked``), there is no directory
+                (``no_identity``), or it cannot be written (``storage``).
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
@@ -127,6 +128,12 @@ class Home:
             raise ServiceError(
                 Code.NO_IDENTITY, f"there is no home at {self.path}", self.command("init")
             ) from None
+        except OSError as error:
+            raise ServiceError(
+                Code.STORAGE,
+                f"the home {self.path} cannot be written: {error.strerror}",
+                "make it writable, or copy it to where it is: even reading keeps notes there",
+            ) from error
         lock = HomeLock(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,8 +141,9 @@ class Home:
             holder = os.pread(descriptor, _MAX_HOLDER_BYTES, 0)
             lock.close()
             raise self._held(holder) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(Holder(os.getpid(), purpose)), 0)
+        with suppress(OSError):  # the disk is full: nobody will see whose lock it is
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, msgspec.json.encode(Holder(os.getpid(), purpose)), 0)
         return lock
 
     def _held(self, holder: bytes) -> ServiceError:
