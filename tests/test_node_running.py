@@ -353,6 +353,7 @@ async def test_the_certificate_of_a_friend_does_not_open_the_door(
             decide=believe,
         )
         assert await link.receive() == []
+        await wait_all_tasks_blocked()
         assert any("the key of this link" in refusal for refusal in ada.told("caller refused"))
         assert status(ada).links == ()
         await call_as(bob, ada, carrier)
