@@ -51,7 +51,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
         },
         "Identity": {
             "init": Listed("identity", "Begin: make an identity and its home"),
-            "key": Listed("identity", "Look after the words that give the identity back"),
+            "key": Listed("keys", "Look after your keys and the 24 words"),
             "config": Listed("settings", "See the settings, and where each comes from"),
         },
         "More": {

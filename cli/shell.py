@@ -38,6 +38,7 @@ class Shell:
             open_client: reaches the node; None: as everybody does.
         """
         self.home_flag: str | None = None
+        self.passphrase_file: str | None = None
         self.as_json = False
         self.colour: ColourChoice = "auto"
         self.environ = environ
@@ -54,7 +55,17 @@ class Shell:
         """The home that is meant."""
         from ..node.home import locate
 
-        return locate(self.home_flag, self.environ)
+        return locate(self.home_flag, self.environ, self._ask_passphrase)
+
+    def _ask_passphrase(self) -> str:
+        """Get the passphrase of the keys, once: a file descriptor is read only once."""
+        return self._passphrase
+
+    @cached_property
+    def _passphrase(self) -> str:
+        from .passphrase import passphrase_of_keys
+
+        return passphrase_of_keys(self)
 
     def settings(self, flags: Mapping[str, str] | None = None) -> Settings:
         """Read the configuration of the home; ``flags`` are settings by key, as typed.

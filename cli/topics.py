@@ -15,7 +15,7 @@ What the exit code says; the numbers never change their meaning.
     1  an error that no other number names
     2  a wrong command, argument or setting
     3  nothing to do, nothing new, or not found
-    4  the home is in use, or holds no identity
+    4  the home is in use, holds no identity, or its passphrase is missing or wrong
     5  no peer could be reached
     6  something was altered or damaged
     7  the budget of time or bytes is spent
@@ -28,6 +28,9 @@ Variables that Slowlight reads. A flag wins over a variable, a variable over the
 file, the file over the default; "slowlight config list" shows which one decided.
 
   SLOWLIGHT_HOME      directory of the node; --home wins over it
+  SLOWLIGHT_PASSPHRASE_FILE
+                      file with the passphrase of the keys, or fd:3 for an open descriptor;
+                      --passphrase-file wins over it
   SLOWLIGHT_<SECTION>_<SETTING>
                       one setting: SLOWLIGHT_LOG_LEVEL is log.level; items of a list are parted
                       by commas

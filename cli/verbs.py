@@ -156,6 +156,13 @@ def _share(command: click.Command) -> None:
             help="Use the node in this directory.",
         ),
         _CommonOption(
+            ["--passphrase-file"],
+            metavar="FILE",
+            expose_value=False,
+            callback=_choose_passphrase_file,
+            help="Read the passphrase of the keys here.",
+        ),
+        _CommonOption(
             ["--json"],
             is_flag=True,
             expose_value=False,
@@ -175,6 +182,11 @@ def _share(command: click.Command) -> None:
 def _choose_home(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     if value is not None:
         ctx.ensure_object(Shell).home_flag = value
+
+
+def _choose_passphrase_file(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.ensure_object(Shell).passphrase_file = value
 
 
 def _choose_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

@@ -15,7 +15,7 @@ from ..protocol.entry import (
     sign_entry,
     write_entry,
 )
-from ..store.base import OWN, HeldEntry, LogKey, NodeStore
+from ..store.base import OWN, LogKey, NodeStore
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
 from .keys import DeviceKeys
@@ -65,17 +65,20 @@ class Author:
         """Sign and commit one entry for each content, all in one commit.
 
         On channels 0 and 1 the first of them cites what the person was shown since the last
-        own entry.
+        own entry. Each counts as newer than whatever is held from this identity's other devices.
 
         Raises:
             ServiceError: ``integrity``: the log goes on with something that this home has not
                 written; ``invalid``: a content is too long for an entry.
         """
         head = self._own_head(channel)
+        elsewhere = self._lamports_elsewhere(channel)
         shown = self._store.shown() if channel in (CHANNEL_IDENTITY, CHANNEL_POSTS) else []
         entries: list[tuple[Entry, bytes]] = []
         for content in contents:
-            entry = self._entry(channel, head, content, shown if not entries else (), expire_ms)
+            cited = [held.entry for held in shown] if not entries else []
+            lamport = next_lamport(head.lamport, [*elsewhere, *(one.lamport for one in cited)])
+            entry = self._entry(channel, head, content, lamport, cited, expire_ms)
             entries.append((entry, sign_entry(self._secret, entry.id)))
             head = LogHead(entry.seq, entry.id, entry.lamport)
         self._store.append(
@@ -94,10 +97,10 @@ class Author:
         channel: int,
         head: LogHead,
         content: Content,
-        shown: Iterable[HeldEntry],
+        lamport: int,
+        cited: Iterable[Entry],
         expire_ms: int,
     ) -> Entry:
-        cited = [held.entry for held in shown]
         try:
             payload = make_payload(self._random_bytes(SALT_BYTES), encode_content(content))
         except ValueError as error:
@@ -108,10 +111,18 @@ class Author:
             head,
             payload=payload,
             t_ms=self._clock(),
-            lamport=next_lamport(head.lamport, [entry.lamport for entry in cited]),
+            lamport=lamport,
             seen=[entry.id for entry in cited],
             expire_ms=expire_ms,
         )
+
+    def _lamports_elsewhere(self, channel: int) -> list[int]:
+        """Return the newest values of a channel of this identity's other devices."""
+        return [
+            self._store.head(LogKey(other.device, channel)).lamport
+            for other in self._store.devices(self.identity)
+            if other.device != self.device
+        ]
 
     def _own_head(self, channel: int) -> LogHead:
         """Return where the log stands, if nobody else has continued it.

@@ -64,7 +64,7 @@ def open_own_store(home: Home, open_store: OpenStore) -> NodeStore:
     raise ServiceError(
         Code.INTEGRITY,
         f"{home.database} is not the database that this home began with: it was lost or replaced",
-        "put the right one back, or begin anew: slowlight --home DIR init",
+        "put it back, or begin anew from your 24 words: slowlight --home DIR key restore",
     )
 
 
@@ -74,6 +74,7 @@ def begin(
     name: str = "",
     label: str = "",
     place: str = "",
+    root_seed: bytes | None = None,
     clock: WallClock,
     random_bytes: RandomBytes,
     open_store: OpenStore = open_sqlite_store,
@@ -84,10 +85,11 @@ def begin(
         name: name for the profile; empty: no profile yet.
         label: name of this device in its certificate, which everyone can read; at most 64 bytes.
         place: where the account is created, as a path; at most 128 bytes.
+        root_seed: of an identity that goes on here with a new device; None: a new identity.
 
     Raises:
-        ServiceError: the home is in use, its secrets are open to others, or an argument is
-            too long.
+        ServiceError: the home is in use or holds another identity than the one of
+            ``root_seed``, its secrets are open to others, or an argument is too long.
     """
     if len(label.encode()) > MAX_LABEL_BYTES or len(place.encode()) > MAX_PLACE_BYTES:
         raise ServiceError(
@@ -98,7 +100,9 @@ def begin(
     profile = _profile(name)
     home.make()
     with home.lock("slowlight init"):
-        keys, seed = home.keys.make(random_bytes)
+        if root_seed is not None:
+            require_room(home, root_seed)
+        keys, seed = home.keys.make(random_bytes, root_seed)
         store = open_own_store(home, open_store)
         try:
             created = store.identity_of(keys.device) is None
@@ -120,6 +124,25 @@ def begin(
             )
         finally:
             store.close()
+
+
+def require_room(home: Home, root_seed: bytes) -> None:
+    """Require a home without an identity, or one with this very identity.
+
+    Raises:
+        ServiceError: ``invalid``, or as for `KeyFiles.root_seed`.
+    """
+    if home.keys.exist:
+        if home.keys.root_seed() == root_seed:
+            return
+        message = f"{home.path} holds another identity already"
+    elif home.database.exists():
+        message = f"{home.path} holds the database of an identity whose keys are missing"
+    else:
+        return
+    raise ServiceError(
+        Code.INVALID, message, "choose an empty home: slowlight --home DIR key restore"
+    )
 
 
 def key_words(home: Home, language: str) -> KeyWordsResult:

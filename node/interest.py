@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from ..protocol.entry import CHANNEL_GROUPS, CHANNEL_IDENTITY, CHANNEL_POSTS, CHANNEL_PRIVATE
 from ..protocol.roster import MAX_ROSTER_ROWS, Depth, Roster, RosterRow
-from ..store.base import Follow, NodeStore
+from ..store.base import Follow, Interval, LogKey, NodeStore
 
 _OWN_CHANNELS: Final = (CHANNEL_POSTS, CHANNEL_PRIVATE, CHANNEL_GROUPS)
 MAX_FOLLOWS: Final = MAX_ROSTER_ROWS - len(_OWN_CHANNELS)
 """One row each, as this node follows: channel 1."""
+
+OtherDevices: TypeAlias = dict[bytes, list[Interval]]
+"""What is held of channel 0 of the other devices of an identity."""
+
+
+def other_devices(store: NodeStore, identity: bytes, device: bytes) -> OtherDevices:
+    """Return what is held of whom this identity follows by the word of its other devices."""
+    return {
+        other.device: store.held(LogKey(other.device, CHANNEL_IDENTITY))
+        for other in store.devices(identity)
+        if other.device != device
+    }
 
 
 def roster_of(store: NodeStore, identity: bytes) -> Roster:

@@ -617,6 +617,38 @@ class KeyWordsResult(Result, frozen=True):
     """24 words; whoever has them is this person."""
 
 
+class KeyPassphraseResult(Result, frozen=True):
+    """How the secrets of a home are kept."""
+
+    home: str
+    passphrase: bool
+    """Whether they are under a passphrase now."""
+
+
+class KeyVerifyResult(Result, frozen=True):
+    """The person has the words."""
+
+    identity: str
+    language: str
+    positions: tuple[int, ...]
+    """Words that were asked for, from 1 to 24."""
+
+
+class KeyRestoreResult(Result, frozen=True):
+    """An identity that goes on at another device."""
+
+    home: str
+    identity: str
+    short_id: str
+    language: str
+    dry_run: bool
+    """True: nothing was written, and the rest says what would be."""
+    created: bool
+    """False: this home had the identity already, and nothing was changed."""
+    device: str
+    """The new device; empty in a dry run."""
+
+
 class ConfigItem(View, frozen=True):
     """One setting."""
 

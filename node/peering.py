@@ -158,7 +158,7 @@ class Peering:
 
     def _invited(self, invite: Invite) -> list[Peer]:
         """Return the nodes of an invite, and keep its token for the first call."""
-        if invite.identity == self._author.identity:
+        if self._author.device in {node.device for node in invite.nodes}:
             raise ServiceError(
                 Code.INVALID, "this invite leads to this very node", "hand it to someone else"
             )

@@ -18,7 +18,7 @@ from ..sync.session import Session
 from .carriers.base import Link
 from .clock import WallClock
 from .exchange import DialError, Exchange
-from .interest import roster_of
+from .interest import other_devices, roster_of
 from .links import ExchangeEnd, LiveLink, OnNews
 from .logs import Log
 from .peering import forget_token
@@ -70,6 +70,7 @@ class Switchboard:
         self._silence_s = silence_s
         self._offers = Offers(store)
         self._roster = roster_of(store, identity)
+        self._elsewhere = other_devices(store, identity, device)
         self._live: dict[bytes, LiveSession] = {}
         self._dialling: dict[bytes, trio.Lock] = {}
         self._nursery: trio.Nursery | None = None
@@ -197,7 +198,7 @@ class Switchboard:
             "link up", peer=peer, device=device, address=live.address, outgoing=live.outgoing
         )
         try:
-            await live.run(silence_s=self._silence_s, on_stored=lambda: self._offer(besides=live))
+            await live.run(silence_s=self._silence_s, on_stored=lambda: self._take_in(live))
         finally:
             if self._live.get(device) is live:
                 del self._live[device]
@@ -254,6 +255,14 @@ class Switchboard:
             one.session.set_roster(self._roster)
             one.wake()
         self.peers_moved.ring()
+
+    def _take_in(self, live: LiveSession) -> None:
+        """Offer what a peer has brought, and want whom another device of ours has followed."""
+        self._offer(besides=live)
+        elsewhere = other_devices(self._store, self.identity, self._own_device)
+        if elsewhere != self._elsewhere:
+            self._elsewhere = elsewhere
+            self.interest_changed()
 
     def _offer(self, *, besides: LiveSession | None) -> None:
         for one in self._live.values():

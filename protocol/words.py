@@ -113,16 +113,31 @@ def seed_from_words(words: str | Sequence[str], language: str | None = None) -> 
     return seeds[0]
 
 
+def same_word(typed: str, word: str) -> bool:
+    """Return whether a word was typed, as generously as `seed_from_words` reads."""
+    return _fold(typed[:_LONGEST_TYPED]) == _fold(word)
+
+
+def nearest_words(typed: str, language: str) -> list[str]:
+    """Return the words of a list, at most two, that a typing error may have come from.
+
+    Empty if ``typed`` is in the list itself.
+    """
+    spelling, folded = _spelling(language), _fold(typed[:_LONGEST_TYPED])
+    if folded in spelling:
+        return []
+    import difflib  # only who mistyped a word waits for it
+
+    nearest = difflib.get_close_matches(folded, spelling, n=2, cutoff=0.6)
+    return [unicodedata.normalize("NFC", spelling[found]) for found in nearest]
+
+
 def _seed(folded: Sequence[str], language: str) -> bytes | None:
     """Return the seed, or None if the checksum fails."""
     spelling = _spelling(language)
     for position, word in enumerate(folded, start=1):
         if word not in spelling:
-            import difflib  # only who mistyped a word waits for it
-
-            nearest = difflib.get_close_matches(word, spelling, n=2, cutoff=0.6)
-            shown = [unicodedata.normalize("NFC", spelling[found]) for found in nearest]
-            raise UnknownWordError(position, word, language, shown)
+            raise UnknownWordError(position, word, language, nearest_words(word, language))
     words = [spelling[word] for word in folded]
     if not _list(language).check(" ".join(words)):
         return None

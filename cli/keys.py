@@ -1,0 +1,236 @@
+"""``slowlight key``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .lines import EMPTY, Line, Span, Style, line, prose, table
+from .verbs import VerbGroup
+from .words import LANGUAGES, WORD_COUNT, recovery, typed_words, words_in
+
+if TYPE_CHECKING:
+    from ..node.operations import KeyRestoreResult, KeyVerifyResult
+    from .shell import Shell
+
+
+@click.group(
+    "key",
+    cls=VerbGroup,
+    examples=("slowlight key verify", "slowlight key restore - < words.txt"),
+)
+def key_command() -> None:
+    """Look after the keys, and the words that give the identity back."""
+
+
+@key_command.command(
+    "words", examples=("slowlight key words", "slowlight key words --words-in french")
+)
+@words_in
+@click.pass_obj
+def words_(shell: Shell, language: str) -> None:
+    """Show the 24 words of the identity.
+
+    Whoever has them is you: write them on paper.
+    """
+    from ..node.beginning import key_words
+
+    result = key_words(shell.home, language)
+    shell.answer(result, recovery(result.words, shell.screen.width))
+
+
+@key_command.command("verify", examples=("slowlight key verify", "slowlight key verify - < words"))
+@click.argument("source", metavar="[-]", required=False)
+@click.pass_obj
+def verify_(shell: Shell, source: str | None) -> None:
+    """Find out whether you still have the 24 words.
+
+    A few of them are asked for, chosen by chance; with - all 24 are read from standard input.
+    English and French are both understood.
+    """
+    from ..node.clock import system_clock
+    from ..node.drill import verify_words
+
+    typed = _drilled(shell) if source is None else _all_words(typed_words(shell, source))
+    result = verify_words(shell.home, typed, clock=system_clock)
+    shell.answer(result, _verified(result))
+
+
+def _drilled(shell: Shell) -> dict[int, str]:
+    from ..node.drill import positions_to_ask
+
+    if not shell.screen.talks_to_person:
+        raise click.UsageError("there is nobody to ask; give - and standard input")
+    shell.home.require()
+    return {
+        position: str(click.prompt(f"Word {position}", err=True)).strip()
+        for position in positions_to_ask(os.urandom)
+    }
+
+
+def _all_words(typed: str) -> dict[int, str]:
+    words = typed.split()
+    if len(words) != WORD_COUNT:
+        raise click.UsageError(f"{len(words):,} words where {WORD_COUNT} are needed")
+    return dict(enumerate(words, start=1))
+
+
+def _verified(result: KeyVerifyResult) -> Iterator[Line]:
+    right = "All 24 words" if len(result.positions) == WORD_COUNT else "These words"
+    yield line(Span(f"{right} are right.", Style.GOOD))
+
+
+@key_command.command(
+    "passphrase",
+    examples=(
+        "slowlight key passphrase",
+        "slowlight key passphrase --remove",
+        "slowlight key passphrase --new-passphrase-file secret.txt",
+    ),
+)
+@click.option("--remove", is_flag=True, help="Keep the keys without a passphrase again.")
+@click.option(
+    "--new-passphrase-file",
+    metavar="FILE",
+    help="Read the new passphrase here instead of asking; fd:3 is an open descriptor.",
+)
+@click.pass_obj
+def passphrase_(shell: Shell, remove: bool, new_passphrase_file: str | None) -> None:
+    """Set, change or remove the passphrase that locks the keys on this machine.
+
+    Whoever copies the disk then has nothing without it. The node asks for it when it starts, and
+    so does every command that needs the keys while no node runs. It is typed, or read from a file
+    that --passphrase-file or SLOWLIGHT_PASSPHRASE_FILE names. Nobody can give a lost passphrase
+    back; the 24 words begin anew without it.
+    """
+    from ..node.errors import Code, ServiceError
+    from ..node.operations import KeyPassphraseResult
+    from .passphrase import new_passphrase
+
+    if remove and new_passphrase_file is not None:
+        raise click.UsageError("give either --remove or --new-passphrase-file")
+    home = shell.home
+    home.require()
+    with home.lock("slowlight key passphrase"):
+        changed = home.keys.have_passphrase
+        if remove and not changed:
+            raise ServiceError(Code.NOTHING_TO_DO, "the keys of this home have no passphrase")
+        home = home.having_asked()
+        if remove:
+            home.keys.remove_passphrase()
+        else:
+            home.keys.set_passphrase(new_passphrase(new_passphrase_file), os.urandom)
+    done = "removed" if remove else "changed" if changed else "set"
+    result = KeyPassphraseResult(home=str(home.path), passphrase=not remove)
+    shell.answer(result, [line(f"The passphrase is {done}.")])
+    if not remove:
+        shell.advise("It is not written anywhere: without it only the 24 words help.")
+
+
+_WORDS_HELP: Final = "List of the words; found out if it is not given."
+
+
+def _of_a_new_device(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what both ways to a further device take."""
+    for decorate in (
+        click.pass_obj,
+        click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing."),
+        click.option(
+            "--place", metavar="PATH", default="", help="Where it is: sol/earth/france/toulouse."
+        ),
+        click.option("--label", default="", help="Name of this device, which everyone can read."),
+        click.option("--words-in", "language", type=click.Choice(LANGUAGES), help=_WORDS_HELP),
+        click.argument("source", metavar="[-]", required=False),
+    ):
+        command = decorate(command)
+    return command
+
+
+@key_command.command(
+    "restore",
+    examples=("slowlight key restore", "slowlight key restore - --dry-run < words.txt"),
+)
+@_of_a_new_device
+def restore_(shell: Shell, source: str | None, **fields: Any) -> None:
+    """Get an identity back from its 24 words, in a home without one.
+
+    The words are asked for, or read from standard input with -. They give the identity back, not
+    the machine that is lost: this one becomes a new device of the same identity, with logs of its
+    own. What was written before comes back from those who hold it, at the first sync with one of
+    them. Nothing can be contradicted this way, even if the lost machine turns up again.
+    """
+    result = _new_device(shell, source, fields)
+    if result.created and not result.dry_run:
+        shell.advise(
+            f"Next: ask somebody who follows you for an invite, then"
+            f" {shell.command('peer add INVITE')} and {shell.command('sync')}"
+        )
+
+
+@key_command.command(
+    "add-device",
+    examples=(
+        "slowlight key add-device --label laptop",
+        "slowlight key add-device - --dry-run < words.txt",
+    ),
+)
+@_of_a_new_device
+def add_device_(shell: Shell, source: str | None, **fields: Any) -> None:
+    """Make this machine a further device of an identity, with its 24 words.
+
+    Type it on the new machine, in a home without an identity. Both machines are you: each writes
+    into logs of its own, and everybody sees one person. Never copy a home to the second machine.
+    """
+    result = _new_device(shell, source, fields)
+    if result.created and not result.dry_run:
+        shell.advise(
+            f"Next: slowlight invite on the first machine, then here"
+            f" {shell.command('peer add INVITE')} and {shell.command('sync')}"
+        )
+
+
+def _new_device(shell: Shell, source: str | None, fields: dict[str, Any]) -> KeyRestoreResult:
+    from ..node.clock import system_clock
+    from ..node.restoring import restore
+
+    result = restore(
+        shell.home,
+        typed_words(shell, source),
+        clock=system_clock,
+        random_bytes=os.urandom,
+        **fields,
+    )
+    width = shell.screen.width
+    shell.answer(result, _planned(result, width) if result.dry_run else _made(result, width))
+    return result
+
+
+def _planned(result: KeyRestoreResult, width: int) -> Iterator[Line]:
+    yield line(Span("Nothing was written.", Style.STRONG))
+    if not result.created:
+        yield from prose("This home has that identity already; nothing would be changed.", width)
+        return
+    yield from prose(
+        f"These are the {result.language} words of {result.short_id}. Without --dry-run this"
+        " would happen:",
+        width,
+    )
+    yield EMPTY
+    for step in (
+        f"A home is made at {result.home}.",
+        "A new device key is made there, and the first root key of the words certifies it.",
+        "New logs begin; the logs of earlier devices are left as they are.",
+        "At the first sync everything this identity has written is asked for.",
+    ):
+        yield from prose(step, width, indent=2)
+
+
+def _made(result: KeyRestoreResult, width: int) -> Iterator[Line]:
+    if not result.created:
+        yield line("This home has this identity already; nothing was changed.")
+    else:
+        yield line(Span(f"Welcome back, {result.short_id}.", Style.STRONG))
+    yield from table([("home", result.home), ("device", result.device)], width)
