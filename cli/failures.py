@@ -33,12 +33,15 @@ def failure_of_tasks(group: BaseExceptionGroup[BaseException]) -> ServiceError:
     """Return what ended tasks that ran together: the person, or an error of the node.
 
     Raises:
+        BrokenPipeError: nobody reads what the command says.
         BaseExceptionGroup: there is a mistake of ours among them.
     """
     from ..node.errors import ServiceError
 
     if group.subgroup(KeyboardInterrupt) is not None:
         return interruption()
+    if group.subgroup(BrokenPipeError) is not None:
+        raise BrokenPipeError from group
     expected, rest = group.split(ServiceError)
     if expected is None or rest is not None:
         raise group

@@ -160,6 +160,24 @@ def test_a_reader_of_the_log_may_leave(home: Home) -> None:
         assert daemon.wait(PATIENCE_S) == 0
 
 
+def test_nobody_to_tell_that_it_is_ready(home: Home) -> None:
+    """As in ``slowlight run | true``: it ends as any command does that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    daemon = subprocess.Popen(
+        [*COMMAND, "--home", home.path, "run", "--listen", "127.0.0.1:0"],
+        env=environment(home.path.parent, {}),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    _, log = daemon.communicate(timeout=PATIENCE_S)
+    assert daemon.returncode == 0
+    assert b"Traceback" not in log
+    assert not home.socket.exists()
+    assert typed(home, "post", "after").code == 0
+
+
 def test_another_program_in_the_database_is_waited_for_and_then_named(home: Home) -> None:
     """Somebody looks into it with sqlite3, in the middle of a transaction."""
     with closing(sqlite3.connect(home.database, isolation_level=None)) as other:
