@@ -36,7 +36,7 @@ Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATU
 
 
 class _Record(Part, frozen=True):
-    """A record signed by a root key; ``identity.py`` reads the body."""
+    """A record signed by a root or rotation key; ``identity.py`` reads the body."""
 
     body: RecordBody
     """The exact bytes that are signed."""
@@ -48,7 +48,7 @@ class CertificateRecord(_Record, frozen=True, tag=Kind.CERTIFICATE.value):
 
 
 class RotateRecord(_Record, frozen=True, tag=Kind.ROTATE.value):
-    """The committed next root key takes over."""
+    """The committed rotation key names the next root key."""
 
 
 class RevokeRecord(_Record, frozen=True, tag=Kind.REVOKE.value):

@@ -1,8 +1,9 @@
-"""Who someone is: root keys, inception, and the records that root keys sign.
+"""Who someone is: root and rotation keys, inception, and the records that they sign.
 
 An identity is the hash of its inception, which names the first root key and commits to the
-next. Root keys certify devices, rotate themselves, revoke and readmit devices; device keys
-sign entries. A *record* is ``(body, signature)``: the exact bytes of the body are signed,
+first rotation key. Root keys certify, revoke and readmit devices. A rotation key signs only the
+rotation that names the next root key, so it exists only while the words are typed in; device
+keys sign entries. A *record* is ``(body, signature)``: the exact bytes of the body are signed,
 hashed and compared, and a record is valid in whatever log or frame it arrives.
 """
 
@@ -35,6 +36,7 @@ from .hashing import (
     PERSON_INCEPTION,
     PERSON_RECORD,
     PERSON_ROOT,
+    PERSON_ROTATE,
     hash32,
 )
 from .signing import (
@@ -146,15 +148,19 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The pre-committed next root key takes over and voids what earlier epochs signed since."""
+    """The committed rotation key names the next root key and voids what earlier epochs signed."""
 
     identity: bytes
     epoch: int
     """The new epoch, 1 or more."""
+    rotation_public: bytes
+    """The key that was committed to and signs this; nothing else is signed with it."""
     root_public: bytes
+    """The key that signs certificates, revocations and accepts of the new epoch."""
     predecessor: bytes
     """Hash of the rotation before; of epoch 0, the identity id."""
     next_commitment: bytes
+    """To the rotation key of the epoch after."""
     devices: tuple[DeviceEnds, ...]
 
     def encode(self) -> bytes:
@@ -165,6 +171,7 @@ class Rotation:
                 VERSION,
                 self.identity,
                 self.epoch,
+                self.rotation_public,
                 self.root_public,
                 self.predecessor,
                 self.next_commitment,
@@ -203,12 +210,17 @@ class Accept:
 
 def root_key(seed: bytes, epoch: int) -> KeyPair:
     """Derive the root key pair of an epoch from the 32-byte seed behind the words."""
-    if len(seed) != SEED_BYTES or not 0 <= epoch <= MAX_EPOCH:
-        raise ValueError(f"a seed of {len(seed)} bytes, epoch {epoch}")
-    derived = blake2b(
-        epoch.to_bytes(4, "big"), digest_size=32, key=seed, person=PERSON_ROOT
-    ).digest()
-    return device_key(derived)
+    return _epoch_key(seed, epoch, PERSON_ROOT)
+
+
+def rotation_key(seed: bytes, epoch: int) -> KeyPair:
+    """Derive the key pair that signs the rotation into an epoch, 1 or more, from the seed.
+
+    Keep it only while the words are typed in: whoever has it can write that rotation anew.
+    """
+    if epoch == 0:
+        raise ValueError("no rotation leads into epoch 0")
+    return _epoch_key(seed, epoch, PERSON_ROTATE)
 
 
 def device_key(seed: bytes) -> KeyPair:
@@ -216,9 +228,9 @@ def device_key(seed: bytes) -> KeyPair:
     return KeyPair(*bindings.crypto_sign_seed_keypair(seed))
 
 
-def commitment(root_public: bytes) -> bytes:
-    """Return the commitment to a root key that stays hidden until it rotates in."""
-    return hash32(PERSON_COMMITMENT, pack((ALGORITHM_ED25519, root_public)))
+def commitment(rotation_public: bytes) -> bytes:
+    """Return the commitment to a rotation key that stays hidden until it signs."""
+    return hash32(PERSON_COMMITMENT, pack((ALGORITHM_ED25519, rotation_public)))
 
 
 def identity_id(inception: bytes) -> bytes:
@@ -228,7 +240,7 @@ def identity_id(inception: bytes) -> bytes:
 
 def incept(seed: bytes) -> Inception:
     """Return the inception that a seed always gives back."""
-    return Inception(root_key(seed, 0).public, commitment(root_key(seed, 1).public))
+    return Inception(root_key(seed, 0).public, commitment(rotation_key(seed, 1).public))
 
 
 def decode_inception(data: bytes) -> Inception:
@@ -257,20 +269,21 @@ def decode_certificate(body: bytes) -> Certificate:
 
 def decode_rotation(body: bytes) -> Rotation:
     """Decode the body of a rotation, strictly; raises DecodeError."""
-    fields = _record_fields(body, 7, "rotation")
+    fields = _record_fields(body, 8, "rotation")
     if fields.epoch == 0:
         raise DecodeError("rotation: epoch 0 is the inception's")
     devices = tuple(
         _device_ends(item, "rotation device")
-        for item in as_list(fields.rest[3], MAX_DEVICES, "rotation devices")
+        for item in as_list(fields.rest[4], MAX_DEVICES, "rotation devices")
     )
     require_rising([device.device for device in devices], "rotation devices")
     return Rotation(
         identity=fields.identity,
         epoch=fields.epoch,
-        root_public=as_bytes(fields.rest[0], KEY_BYTES, "rotation root_pk"),
-        predecessor=as_bytes(fields.rest[1], HASH_BYTES, "rotation predecessor"),
-        next_commitment=as_bytes(fields.rest[2], HASH_BYTES, "rotation commitment"),
+        rotation_public=as_bytes(fields.rest[0], KEY_BYTES, "rotation rotation_pk"),
+        root_public=as_bytes(fields.rest[1], KEY_BYTES, "rotation root_pk"),
+        predecessor=as_bytes(fields.rest[2], HASH_BYTES, "rotation predecessor"),
+        next_commitment=as_bytes(fields.rest[3], HASH_BYTES, "rotation commitment"),
         devices=devices,
     )
 
@@ -305,9 +318,9 @@ def sign_certificate(root: KeyPair, certificate: Certificate) -> SignedRecord:
     return _sign(root, CONTEXT_CERTIFICATE, certificate, decode_certificate)
 
 
-def sign_rotation(next_root: KeyPair, rotation: Rotation) -> SignedRecord:
-    """Sign a rotation with the root key that it brings in."""
-    return _sign(next_root, CONTEXT_ROTATION, rotation, decode_rotation)
+def sign_rotation(committed: KeyPair, rotation: Rotation) -> SignedRecord:
+    """Sign a rotation with the rotation key that it names."""
+    return _sign(committed, CONTEXT_ROTATION, rotation, decode_rotation)
 
 
 def sign_revocation(root: KeyPair, revocation: Revocation) -> SignedRecord:
@@ -343,9 +356,9 @@ def verify_rotation(record: SignedRecord, committed: bytes) -> Rotation:
         IntegrityError: the key is not the committed one, or did not sign.
     """
     rotation = decode_rotation(record.body)
-    if commitment(rotation.root_public) != committed:
-        raise IntegrityError("a rotation brings in another key than the committed one")
-    verify(rotation.root_public, CONTEXT_ROTATION, record.body, record.signature, "a rotation")
+    if commitment(rotation.rotation_public) != committed:
+        raise IntegrityError("a rotation is by another key than the committed one")
+    verify(rotation.rotation_public, CONTEXT_ROTATION, record.body, record.signature, "a rotation")
     return rotation
 
 
@@ -361,6 +374,13 @@ def verify_accept(record: SignedRecord, root_public: bytes) -> Accept:
     accept = decode_accept(record.body)
     verify(root_public, CONTEXT_ACCEPT, record.body, record.signature, "an accept")
     return accept
+
+
+def _epoch_key(seed: bytes, epoch: int, person: bytes) -> KeyPair:
+    if len(seed) != SEED_BYTES or not 0 <= epoch <= MAX_EPOCH:
+        raise ValueError(f"a seed of {len(seed)} bytes, epoch {epoch}")
+    number = epoch.to_bytes(4, "big")
+    return device_key(blake2b(number, digest_size=32, key=seed, person=person).digest())
 
 
 class _RecordFields(NamedTuple):

@@ -1,6 +1,8 @@
 """Which root key speaks in which epoch: the tree of rotations and the branch of it that wins.
 
-The inception commits to the root key of epoch 1, and each rotation to the key after its own.
+The inception names the root key of epoch 0 and commits to the rotation key of epoch 1. Each
+rotation is signed by the rotation key that was committed to, names the root key of its epoch and
+commits to the rotation key of the next, so a root key never decides which one is next.
 Two rotations may continue the same predecessor, so rotations form a tree. From the inception
 on always the continuation with the lower hash wins: whoever holds the same rotations, in
 whatever order they came, finds the same chain.
@@ -18,7 +20,7 @@ from .identity import MAX_EPOCH, Inception, Rotation, SignedRecord, commitment, 
 from .signing import CONTEXT_ROTATION, verify
 
 SignatureCheck: TypeAlias = Callable[[bytes, bytes, SignedRecord], bool]
-"""Whether a root public key signed a record in a context: ``check(key, context, record)``.
+"""Whether a public key signed a record in a context: ``check(key, context, record)``.
 
 It has to answer for exactly this key. Which key an epoch has may change when a rival rotation
 arrives, so "verified once" may be remembered only together with the key.
@@ -88,10 +90,10 @@ class RootChain:
         return Flaw.UNPROVEN if epoch < len(self.keys) else Flaw.ORPHAN
 
 
-def signed_by(root_public: bytes, context: bytes, record: SignedRecord) -> bool:
+def signed_by(public: bytes, context: bytes, record: SignedRecord) -> bool:
     """Check a signature; the plain `SignatureCheck`."""
     try:
-        verify(root_public, context, record.body, record.signature, "a record")
+        verify(public, context, record.body, record.signature, "a record")
     except IntegrityError:
         return False
     return True
@@ -129,7 +131,9 @@ def root_chain(
         if flaw is not None:
             ignored.append(Ignored(each.record, flaw))
     contested = (
-        node.epoch for node in tree.values() if [node.key] != keys[node.epoch : node.epoch + 1]
+        node.epoch
+        for node in tree.values()
+        if [node.root_public] != keys[node.epoch : node.epoch + 1]
     )
     return RootChain(
         identity,
@@ -143,7 +147,7 @@ def root_chain(
 
 class _Node(NamedTuple):
     epoch: int
-    key: bytes
+    root_public: bytes
     next_commitment: bytes
 
 
@@ -182,7 +186,7 @@ def _flaw(
         return Flaw.ORPHAN
     proven = (
         rotation.epoch == before.epoch + 1
-        and commitment(rotation.root_public) == before.next_commitment
-        and check(rotation.root_public, CONTEXT_ROTATION, each.record)
+        and commitment(rotation.rotation_public) == before.next_commitment
+        and check(rotation.rotation_public, CONTEXT_ROTATION, each.record)
     )
     return None if proven else Flaw.UNPROVEN

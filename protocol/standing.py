@@ -181,7 +181,7 @@ def standing_of(
         records: rotations, revocations and accepts.
         certificates: those that the devices themselves took on: each from an entry 0 of
             channel 0 that the device named in it has signed.
-        check: whether a root key signed a record; see `SignatureCheck`.
+        check: whether a key signed a record; see `SignatureCheck`.
     """
     spoken = list(records)
     chain = root_chain(inception, _of_kind(spoken, RecordKind.ROTATE), check)

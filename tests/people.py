@@ -40,6 +40,7 @@ from slowlight.protocol.identity import (
     device_key,
     incept,
     root_key,
+    rotation_key,
     sign_certificate,
     sign_rotation,
 )
@@ -209,11 +210,17 @@ class Person:
 
     def rotation(self) -> SignedRecord:
         """Return the record that brings in the second root key."""
-        new, after = (root_key(self.root_seed, each) for each in (1, 2))
+        committed, after = (rotation_key(self.root_seed, epoch) for epoch in (1, 2))
         rotation = Rotation(
-            self.identity, 1, new.public, self.identity, commitment(after.public), devices=()
+            self.identity,
+            epoch=1,
+            rotation_public=committed.public,
+            root_public=root_key(self.root_seed, 1).public,
+            predecessor=self.identity,
+            next_commitment=commitment(after.public),
+            devices=(),
         )
-        return sign_rotation(new, rotation)
+        return sign_rotation(committed, rotation)
 
     def verified_ident(self) -> VerifiedIdent:
         """Return `ident` with its signatures checked, as a store takes it."""

@@ -19,7 +19,7 @@ from nacl.signing import VerifyKey
 from tests.second_decoder import RefusedError, read_value
 
 _CONTEXTS: Final = {1: b"sl-cert-1", 2: b"sl-rotate-1", 3: b"sl-revoke-1", 4: b"sl-accept-1"}
-_FIELDS: Final = {1: 8, 2: 7, 3: 5, 4: 6}
+_FIELDS: Final = {1: 8, 2: 8, 3: 5, 4: 6}
 _DEVICES: Final = 64
 
 
@@ -69,7 +69,7 @@ class SecondJudge:
         name = self.identity
         while True:
             for rotation in self.by_kind(2):
-                _, _, epoch, key, predecessor, following, _ = rotation.fields
+                _, _, epoch, key, _, predecessor, following, _ = rotation.fields
                 if (
                     (predecessor, epoch) == (name, len(chain) + 1)
                     and _hash(b"sl.commit", b"\x92\x01\xc4\x20" + key) == committed
@@ -84,7 +84,7 @@ class SecondJudge:
     def root(self, epoch: int) -> bytes | None:
         """The root key of an epoch."""
         _, first, _ = self._begin()
-        keys = [first, *(rotation.fields[3] for rotation in self.chain)]
+        keys = [first, *(rotation.fields[4] for rotation in self.chain)]
         return keys[epoch] if epoch < len(keys) else None
 
     def proven(self, kind: int, *, now: bool) -> list[Told]:
@@ -146,7 +146,7 @@ class SecondJudge:
 
     def _named(self) -> list[Any]:
         chain = self.chain
-        return list(chain[-1].fields[6]) if chain else []
+        return list(chain[-1].fields[7]) if chain else []
 
     def _ends(
         self, device: bytes, channel: int, admission: int

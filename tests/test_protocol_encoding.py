@@ -157,7 +157,8 @@ def test_the_records_with_the_most_ends_are_read() -> None:
         DeviceEnds(each, False, ends) if number < 11 else DeviceEnds(each, True, ())
         for number, each in enumerate(rising(MAX_DEVICES))
     )
-    rotation = Rotation(bytes(32), 1, bytes(32), bytes(32), bytes(32), devices)
+    some = bytes(32)
+    rotation = Rotation(some, 1, some, some, some, some, devices)
     assert decode_rotation(rotation.encode()) == rotation
     nodes = (InvitedNode(bytes(32), bytes(32), ("",) * 16),) * 8
     invite = Invite(bytes(32), nodes, b"", "")

@@ -35,6 +35,7 @@ from slowlight.protocol.identity import (
     device_key,
     incept,
     root_key,
+    rotation_key,
     sign_accept,
     sign_certificate,
     sign_revocation,
@@ -46,6 +47,7 @@ from tests.strategies import damaged
 
 SEED: Final = bytes(range(32))
 ROOTS: Final = [root_key(SEED, epoch) for epoch in range(4)]
+ROTATION_KEYS: Final = {epoch: rotation_key(SEED, epoch) for epoch in range(1, 5)}
 INCEPTION: Final = incept(SEED)
 IDENTITY: Final = INCEPTION.identity
 THIEF: Final = device_key(b"\x66" * 32)
@@ -70,20 +72,22 @@ def rotation(
     epoch: int,
     predecessor: bytes,
     *,
+    by: KeyPair | None = None,
     root: KeyPair | None = None,
     after: KeyPair | None = None,
     devices: tuple[DeviceEnds, ...] = (),
 ) -> SignedRecord:
-    """A rotation into an epoch, by the seed's keys unless others are given."""
-    key = root or ROOTS[epoch]
+    """A rotation into an epoch, by the seed's keys and with them unless others are given."""
+    key = by or ROTATION_KEYS[epoch]
     return sign_rotation(
         key,
         Rotation(
             IDENTITY,
             epoch,
             key.public,
+            (root or ROOTS[epoch]).public,
             predecessor,
-            commitment((after or ROOTS[epoch + 1]).public),
+            commitment((after or ROTATION_KEYS[epoch + 1]).public),
             devices,
         ),
     )
@@ -233,8 +237,9 @@ def test_a_device_certified_after_a_rotation_belongs() -> None:
         (rotation(1, b"\x07" * 32),),
         (rotation(2, IDENTITY),),
         (FIRST, rotation(2, IDENTITY)),
-        (rotation(1, IDENTITY, root=THIEF),),
-        (rotation(1, IDENTITY, root=ROOTS[0]),),
+        (rotation(1, IDENTITY, by=THIEF),),
+        (rotation(1, IDENTITY, by=ROOTS[0]),),
+        (rotation(1, IDENTITY, by=ROOTS[1]),),
         (FIRST._replace(signature=bytes(64)),),
     ],
 )
@@ -247,17 +252,17 @@ def test_a_rotation_continues_what_is_there_by_the_committed_key(
         verify_ident(ident(Device(1), rotations=rotations))
 
 
-def rivals() -> tuple[SignedRecord, SignedRecord]:
+def rivals(*, root: KeyPair | None = None) -> tuple[SignedRecord, SignedRecord]:
     """Two rotations into epoch 1: the one that wins, and one that hands over to a thief."""
     for number in range(64):
         forgotten = DeviceEnds(bytes([number]) * 32, True, ())
-        thief = rotation(1, IDENTITY, after=THIEF, devices=(forgotten,))
+        thief = rotation(1, IDENTITY, root=root, after=THIEF, devices=(forgotten,))
         if thief.hash > FIRST.hash:
             return FIRST, thief
     raise AssertionError("64 hashes below another one")
 
 
-@given(st.permutations((*rivals(), SECOND, rotation(2, rivals()[1].hash, root=THIEF))))
+@given(st.permutations((*rivals(), SECOND, rotation(2, rivals()[1].hash, by=THIEF))))
 def test_of_two_rivals_the_lower_hash_wins_whatever_comes_first(
     rotations: list[SignedRecord],
 ) -> None:
@@ -278,7 +283,7 @@ def test_rivals_of_one_key_are_no_danger() -> None:
 def test_what_a_losing_thief_brought_in_is_left_out() -> None:
     """Nobody can make an identity unreadable by spreading a rotation that lost."""
     winner, loser = rivals()
-    after_loser = rotation(2, loser.hash, root=THIEF)
+    after_loser = rotation(2, loser.hash, by=THIEF, root=THIEF)
     thieves = Device(6, THIEF, 2)
     everything = ident(Device(1), thieves, rotations=(winner, loser, after_loser))
     for epoch in (2, 3):
@@ -290,6 +295,18 @@ def test_what_a_losing_thief_brought_in_is_left_out() -> None:
     contested = replace(everything, records=(*everything.records, in_honest_epoch))
     with pytest.raises(IntegrityError, match="the signature of a revocation"):
         verify_ident(contested)
+
+
+def test_what_the_root_key_of_a_losing_rival_signed_is_left_out() -> None:
+    """Rivals may name different root keys for one epoch: that of the winner speaks in it."""
+    winner, loser = rivals(root=THIEF)
+    both = ident(Device(1), Device(2, ROOTS[1], 1), Device(6, THIEF, 1), rotations=(winner, loser))
+    revocation = (RecordKind.REVOKE, revoked(THIEF, 1))
+    verified = verify_ident(replace(both, records=(*both.records, revocation)))
+    assert keys(loser, winner) == publics(*ROOTS[:2])
+    assert keys(loser) == publics(ROOTS[0], THIEF)
+    assert [device.run for device in verified.devices] == list(both.first_entries[:2])
+    assert verified.records == both.records
 
 
 def test_records_are_kept_only_if_a_root_key_signed_them() -> None:

@@ -38,6 +38,7 @@ from slowlight.protocol.identity import (
     device_key,
     incept,
     root_key,
+    rotation_key,
     sign_accept,
     sign_certificate,
     sign_revocation,
@@ -51,6 +52,7 @@ from tests.strategies import damaged, ids
 
 SEED: Final = bytes(range(32))
 ROOTS: Final = [root_key(SEED, epoch) for epoch in range(3)]
+ROTATION_KEYS: Final = {epoch: rotation_key(SEED, epoch) for epoch in (1, 2)}
 INCEPTION: Final = incept(SEED)
 IDENTITY: Final = INCEPTION.identity
 THIEF: Final = device_key(b"\x66" * 32)
@@ -68,9 +70,10 @@ CERTIFICATE: Final = Certificate(
 ROTATION: Final = Rotation(
     identity=IDENTITY,
     epoch=1,
+    rotation_public=ROTATION_KEYS[1].public,
     root_public=ROOTS[1].public,
     predecessor=IDENTITY,
-    next_commitment=commitment(ROOTS[2].public),
+    next_commitment=commitment(ROTATION_KEYS[2].public),
     devices=(DeviceEnds(b"\x01" * 32, True, ()), DeviceEnds(b"\x02" * 32, False, ENDS)),
 )
 REVOCATION: Final = Revocation(IDENTITY, 0, CERTIFICATE.device, ENDS)
@@ -88,7 +91,7 @@ class Kind(NamedTuple):
     decode: Callable[[bytes], Record]
     verify: Callable[[SignedRecord, bytes], Record]
     key: bytes
-    """What a reader verifies it with: the root key, or of a rotation the commitment to it."""
+    """What a reader verifies it with: the root key, or of a rotation the commitment to its own."""
 
 
 KINDS: Final = [
@@ -102,7 +105,7 @@ KINDS: Final = [
     ),
     Kind(
         ROTATION,
-        ROOTS[1],
+        ROTATION_KEYS[1],
         sign_rotation,
         decode_rotation,
         verify_rotation,
@@ -120,6 +123,8 @@ KINDS: Final = [
 ]
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind.example).__name__)
 
+DERIVED: Final = (root_key, rotation_key)
+
 epochs = st.integers(0, MAX_EPOCH)
 texts = st.text(max_size=16)
 log_ends = st.lists(
@@ -136,6 +141,7 @@ rotations = st.builds(
     Rotation,
     ids,
     st.integers(1, MAX_EPOCH),
+    ids,
     ids,
     ids,
     ids,
@@ -167,7 +173,7 @@ def test_a_damaged_record_is_another_one_or_none(hit: tuple[type[Record], bytes]
 
 
 @each_kind
-def test_a_record_is_its_root_keys_and_nobody_elses(kind: Kind) -> None:
+def test_a_record_is_its_keys_and_nobody_elses(kind: Kind) -> None:
     record = kind.sign(kind.signer, kind.example)
     assert kind.verify(record, kind.key) == kind.example
     assert record.body == kind.example.encode()
@@ -277,17 +283,22 @@ def test_a_record_fits_an_entry() -> None:
         decode_rotation(many.encode())
 
 
-def test_a_seed_gives_one_identity_with_a_root_key_for_each_epoch() -> None:
+def test_a_seed_gives_one_identity_with_two_keys_for_each_epoch() -> None:
     """The words are enough: nothing but the seed goes into the id."""
     assert incept(SEED) == INCEPTION
     assert incept(bytes(32)).identity != IDENTITY
-    keys = [root_key(SEED, epoch) for epoch in (0, 1, 2, 255, 256, MAX_EPOCH)]
+    later = (1, 2, 255, 256, MAX_EPOCH)
+    keys = [root_key(SEED, 0), *(derive(SEED, epoch) for derive in DERIVED for epoch in later)]
     assert len({key.public for key in keys}) == len(keys)
     assert INCEPTION.root_public == ROOTS[0].public
-    assert INCEPTION.next_commitment == commitment(ROOTS[1].public) != ROOTS[1].public
-    for seed, epoch in [(SEED[1:], 0), (SEED + b"\x00", 0), (SEED, -1), (SEED, MAX_EPOCH + 1)]:
-        with pytest.raises(ValueError, match="a seed of"):
-            root_key(seed, epoch)
+    assert INCEPTION.next_commitment == commitment(ROTATION_KEYS[1].public)
+    assert INCEPTION.next_commitment != ROTATION_KEYS[1].public
+    for seed, epoch in [(SEED[1:], 1), (SEED + b"\x00", 1), (SEED, -1), (SEED, MAX_EPOCH + 1)]:
+        for derive in DERIVED:
+            with pytest.raises(ValueError, match="a seed of"):
+                derive(seed, epoch)
+    with pytest.raises(ValueError, match="no rotation leads into epoch 0"):
+        rotation_key(SEED, 0)
 
 
 def test_an_inception_has_one_length() -> None:
@@ -309,15 +320,12 @@ def test_a_damaged_inception_is_another_identity_or_none(data: bytes) -> None:
     assert (inception.identity == IDENTITY) == (data == INCEPTION.encode())
 
 
-def test_only_the_committed_key_rotates_in() -> None:
-    """A thief with today's root key cannot choose tomorrow's."""
-    stolen = ROOTS[0]
-    for rotation, signer in [
-        (replace(ROTATION, root_public=stolen.public), stolen),
-        (replace(ROTATION, root_public=THIEF.public), THIEF),
-    ]:
-        with pytest.raises(IntegrityError, match="another key than the committed one"):
-            verify_rotation(sign_rotation(signer, rotation), INCEPTION.next_commitment)
+@pytest.mark.parametrize("stolen", [*ROOTS[:2], THIEF], ids=["root 0", "root 1", "own"])
+def test_only_the_committed_key_rotates(stolen: KeyPair) -> None:
+    """A thief with today's root key cannot choose tomorrow's, nor today's anew."""
+    rotation = replace(ROTATION, rotation_public=stolen.public, root_public=stolen.public)
+    with pytest.raises(IntegrityError, match="another key than the committed one"):
+        verify_rotation(sign_rotation(stolen, rotation), INCEPTION.next_commitment)
     with pytest.raises(IntegrityError, match="the signature of a rotation"):
         verify_rotation(sign_rotation(stolen, ROTATION), INCEPTION.next_commitment)
 

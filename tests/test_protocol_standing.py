@@ -25,6 +25,7 @@ from slowlight.protocol.identity import (
     device_key,
     incept,
     root_key,
+    rotation_key,
     sign_accept,
     sign_certificate,
     sign_revocation,
@@ -38,6 +39,7 @@ Spoken: TypeAlias = tuple[RecordKind, SignedRecord]
 
 SEED: Final = bytes(range(32))
 ROOTS: Final = [root_key(SEED, epoch) for epoch in range(5)]
+ROTATION_KEYS: Final = {epoch: rotation_key(SEED, epoch) for epoch in range(1, 5)}
 INCEPTION: Final = incept(SEED)
 IDENTITY: Final = INCEPTION.identity
 STRANGERS: Final = b"\x07" * 32
@@ -97,17 +99,23 @@ def rotated(
     epoch: int = 1,
     after: Spoken | None = None,
     by: KeyPair | None = None,
+    naming: KeyPair | None = None,
+    root: KeyPair | None = None,
     committing: KeyPair | None = None,
     identity: bytes = IDENTITY,
 ) -> Spoken:
-    """A rotation into an epoch, by the seed's key and committing to its next."""
-    key = by or ROOTS[epoch]
+    """A rotation into an epoch, by the seed's key and committing to its next.
+
+    Whoever signs it with another key names that one in it, or as ``naming`` says.
+    """
+    key = by or ROTATION_KEYS[epoch]
     rotation = Rotation(
         identity,
         epoch,
-        key.public,
+        (naming or key).public,
+        (root or ROOTS[epoch]).public,
         after[1].hash if after else IDENTITY,
-        commitment((committing or ROOTS[epoch + 1]).public),
+        commitment((committing or ROTATION_KEYS[epoch + 1]).public),
         tuple(sorted(devices)),
     )
     return RecordKind.ROTATE, sign_rotation(key, rotation)
@@ -297,7 +305,8 @@ def test_a_thief_with_the_root_key_reigns_until_the_owner_rotates() -> None:
     "attempt",
     [
         rotated(going_on(THIEF), by=ROOTS[0]),
-        rotated(going_on(THIEF), by=THIEF, committing=THIEF),
+        rotated(going_on(THIEF), by=ROOTS[0], naming=ROTATION_KEYS[1], root=THIEF),
+        rotated(going_on(THIEF), by=THIEF, root=THIEF, committing=THIEF),
         (RecordKind.ROTATE, rotated(going_on(THIEF))[1]._replace(signature=bytes(64))),
         rotated(going_on(THIEF), epoch=2, by=ROOTS[0]),
     ],
@@ -308,17 +317,50 @@ def test_a_thief_with_the_first_root_key_cannot_rotate(attempt: Spoken) -> None:
     assert flaws(found) == [Flaw.UNPROVEN]
 
 
-def test_the_key_of_a_later_epoch_can_write_its_own_rotation_anew() -> None:
-    """A known limit: that rotation is signed by the key that it brings in.
-
-    Until the key of epoch 1 leaves the owner, only the words can sign for it.
-    """
-    honest = rotated(going_on(LAPTOP), going_on(PHONE))
-    rewritten = until(
+def anew_for_the_thief(honest: Spoken, *, by: KeyPair, naming: KeyPair | None = None) -> Spoken:
+    """A rotation into epoch 1 for a thief, ground until its hash is below the honest one's."""
+    return until(
         lambda record: record.hash < honest[1].hash,
-        lambda number: rotated(going_on(THIEF), ended(LAPTOP, end(1, number)), committing=THIEF),
+        lambda number: rotated(
+            *(going_on(THIEF), ended(LAPTOP, end(1, number))),
+            by=by,
+            naming=naming,
+            root=THIEF,
+            committing=THIEF,
+        ),
     )
-    assert standing([honest, rewritten]).records == (rewritten,)
+
+
+@pytest.mark.parametrize("naming", [ROOTS[1], ROTATION_KEYS[1]], ids=["itself", "the other"])
+def test_a_thief_with_a_later_root_key_cannot_write_its_rotation_anew(naming: KeyPair) -> None:
+    """A root key signed nothing that made it one, so a lower hash is of no use to its thief."""
+    honest = rotated(going_on(LAPTOP), going_on(PHONE))
+    rewritten = anew_for_the_thief(honest, by=ROOTS[1], naming=naming)
+    found = standing([honest, rewritten])
+    assert found == standing([honest])
+    assert flaws(found) == [Flaw.UNPROVEN]
+    onwards = rotated(going_on(THIEF), epoch=2, after=honest, by=ROOTS[1], root=THIEF)
+    assert standing([honest, onwards]) == standing([honest])
+
+
+def test_the_words_can_write_a_rotation_anew() -> None:
+    """Whoever has them is the owner: nothing tells two such people apart but the hash."""
+    honest = rotated(going_on(LAPTOP), going_on(PHONE))
+    rewritten = anew_for_the_thief(honest, by=ROTATION_KEYS[1])
+    found = standing([honest, rewritten])
+    assert found.records == (rewritten,)
+    assert found.roots == (ROOTS[0].public, THIEF.public)
+
+
+def test_a_rotation_key_signs_rotations_only() -> None:
+    """Nothing that a running node needs is signed with it, so no node has to have it."""
+    rotation = rotated(going_on(LAPTOP), going_on(PHONE))
+    key = ROTATION_KEYS[1]
+    tries = [revoked(LAPTOP, epoch=1, by=key), accepted(going_on(TABLET), by=key)]
+    certificates = (certified(LAPTOP), certified(PHONE), certified(TABLET, 1, by=key))
+    found = standing([rotation, *tries], *certificates)
+    assert found == standing([rotation])
+    assert flaws(found) == [Flaw.UNPROVEN] * 3
 
 
 # A forgotten device
@@ -412,7 +454,7 @@ def test_of_two_rival_rotations_the_lower_hash_wins_in_both_orders() -> None:
 
 def test_what_continues_the_loser_is_void_with_it() -> None:
     winner, loser = rivals()
-    after = rotated(going_on(THIEF), epoch=2, after=loser, by=THIEF)
+    after = rotated(going_on(THIEF), epoch=2, after=loser, by=THIEF, root=THIEF)
     brought = [revoked(LAPTOP, epoch=2, by=THIEF), accepted(going_on(TABLET), 2, by=THIEF)]
     records = [after, *brought, winner, loser]
     certificates = (certified(LAPTOP), certified(PHONE), certified(THIEF, 2, by=THIEF))
@@ -421,6 +463,21 @@ def test_what_continues_the_loser_is_void_with_it() -> None:
     assert flaws(found) == [Flaw.LOST] * 5
     assert found.judge(THIEF.public, 1, 0).void is Void.STRANGER
     assert standing([loser, *records[:3]], *certificates).judge(THIEF.public, 1, 0).stands
+
+
+def test_the_root_key_that_a_loser_named_is_void_with_it() -> None:
+    """Rivals may name different root keys for one epoch; what the other one signed is lost."""
+    winner, _ = rivals()
+    loser = until(
+        lambda record: record.hash > winner[1].hash,
+        lambda number: rotated(ended(LAPTOP, end(1, number)), root=THIEF),
+    )
+    coup = revoked(LAPTOP, epoch=1, by=THIEF)
+    certificates = (certified(LAPTOP), certified(PHONE), certified(THIEF, 1, by=THIEF))
+    found = standing([coup, loser, winner], *certificates)
+    assert found == standing([winner])
+    assert flaws(found) == [Flaw.LOST] * 3
+    assert standing([loser], *certificates).judge(THIEF.public, 1, 0).stands
 
 
 # Room, doubles, rubbish
@@ -509,7 +566,7 @@ def test_each_signature_is_checked_once_and_none_that_cannot_matter() -> None:
     assert sorted(asked) == sorted(
         [
             (ROOTS[0].public, laptop),
-            (ROOTS[1].public, rotation[1]),
+            (ROTATION_KEYS[1].public, rotation[1]),
             (ROOTS[1].public, lost[1]),
         ]
     )
@@ -524,7 +581,7 @@ HONEST: Final[Sequence[Spoken]] = (
     _FIRST,
     _LAST,
     rotated(going_on(PHONE), epoch=2, after=_FIRST),
-    rotated(going_on(THIEF), epoch=2, after=rivals()[1], by=THIEF),
+    rotated(going_on(THIEF), epoch=2, after=rivals()[1], by=THIEF, root=THIEF),
     *(
         revoked(key, *ends, epoch=epoch)
         for epoch in (0, 1, 2)

@@ -54,6 +54,7 @@ from slowlight.protocol.identity import (
     device_key,
     incept,
     root_key,
+    rotation_key,
     verify_accept,
     verify_certificate,
     verify_revocation,
@@ -234,6 +235,12 @@ def shown(record: Inception | Record) -> dict[str, Any]:
 @pytest.mark.parametrize("row", vector_file("identity")["root_keys"])
 def test_words_give_every_root_key_back(row: dict[str, Any]) -> None:
     key = root_key(bytes.fromhex(row["seed"]), row["epoch"])
+    assert key.public.hex() == row["public"]
+
+
+@pytest.mark.parametrize("row", vector_file("identity")["rotation_keys"])
+def test_words_give_every_rotation_key_back(row: dict[str, Any]) -> None:
+    key = rotation_key(bytes.fromhex(row["seed"]), row["epoch"])
     assert (key.public.hex(), commitment(key.public).hex()) == (row["public"], row["commitment"])
 
 
@@ -269,7 +276,7 @@ def test_a_record_of_another_form_is_refused(case: dict[str, Any]) -> None:
 
 
 @vectors("identity", refused_by="proof")
-def test_a_record_that_its_root_did_not_sign_is_refused(case: dict[str, Any]) -> None:
+def test_a_record_that_its_key_did_not_sign_is_refused(case: dict[str, Any]) -> None:
     assert DECODERS[case["what"]](data_of(case)).encode() == data_of(case)
     with pytest.raises(IntegrityError):
         verified(case)

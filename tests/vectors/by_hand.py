@@ -114,8 +114,13 @@ def root(seed: bytes, epoch: int) -> Key:
     return Key(blake("sl.root", epoch.to_bytes(4, "big"), key=seed))
 
 
+def rotation_key(seed: bytes, epoch: int) -> Key:
+    """Derive the key that signs the rotation into an epoch."""
+    return Key(blake("sl.rotate", epoch.to_bytes(4, "big"), key=seed))
+
+
 def commitment(public: bytes) -> bytes:
-    """Commit to a root key."""
+    """Commit to a rotation key."""
     return blake("sl.commit", pack([1, public]))
 
 
@@ -264,7 +269,7 @@ def run(entries: Sequence[Fields], **changes: Value) -> bytes:
 
 def inception(seed: bytes) -> bytes:
     """Write the inception of a seed."""
-    return pack([1, root(seed, 0).public, commitment(root(seed, 1).public)])
+    return pack([1, root(seed, 0).public, commitment(rotation_key(seed, 1).public)])
 
 
 def identity_id(inception_bytes: bytes) -> bytes:

@@ -23,6 +23,7 @@ from .by_hand import (
     pack,
     record_hash,
     refusals,
+    root,
     run,
 )
 from .core_identity import (
@@ -34,6 +35,7 @@ from .core_identity import (
     REVOCATION,
     ROOTS,
     ROTATION,
+    ROTATION_KEYS,
     body_of,
     device,
     end,
@@ -47,7 +49,7 @@ ABOUT: Final = (
     "epoch."
 )
 KIND: Final = {"rotation": 2, "revocation": 3, "accept": 4}
-CARA: Final = Key(b"\x0c" * 32)
+BOBS_ROOT: Final = root(BOB_ROOT_SEED, 1)
 
 
 class Record(NamedTuple):
@@ -84,44 +86,44 @@ def ident(*first_entries: bytes, records: Sequence[Record] = (), begin: bytes = 
     return pack([begin, [list(item) for item in records], list(first_entries)])
 
 
-def _rivals() -> tuple[Record, Record]:
-    """Two rotations into epoch 1, the one that wins first.
-
-    The loser commits to a key of Bob's.
-    """
-    honest = record("rotation", ROOTS[1], ROTATION)
+def _loser(**changes: Value) -> Record:
+    """A rotation into epoch 1 that differs from Ada's and loses against it."""
     for number in range(64):
-        thief = record(
+        rival = record(
             "rotation",
-            ROOTS[1],
+            ROTATION_KEYS[1],
             ROTATION,
-            next_commitment=commitment(BOB.public),
             devices=[device(number, still_open=1)],
+            **changes,
         )
-        if record_hash(thief.body) > record_hash(honest.body):
-            return honest, thief
+        if record_hash(rival.body) > record_hash(WINNER.body):
+            return rival
     raise ValueError("no rival with a higher hash")
 
 
 ADA_DEVICE: Final = certified(ADA)
 BOB_DEVICE: Final = certified(BOB)
-ROTATED: Final = record("rotation", ROOTS[1], ROTATION)
+ROTATED: Final = record("rotation", ROTATION_KEYS[1], ROTATION)
 ROTATED_TWICE: Final = record(
     "rotation",
-    ROOTS[2],
+    ROTATION_KEYS[2],
     ROTATION,
     epoch=2,
+    rotation_public=ROTATION_KEYS[2].public,
     root_public=ROOTS[2].public,
     predecessor=record_hash(ROTATED.body),
-    next_commitment=commitment(ROOTS[3].public),
+    next_commitment=commitment(ROTATION_KEYS[3].public),
 )
-WINNER, LOSER = _rivals()
+WINNER: Final = ROTATED
+LOSER: Final = _loser(next_commitment=commitment(BOB.public))
+LOSER_TO_BOBS_ROOT: Final = _loser(root_public=BOBS_ROOT.public)
 AFTER_LOSER: Final = record(
     "rotation",
     BOB,
     ROTATION,
     epoch=2,
-    root_public=BOB.public,
+    rotation_public=BOB.public,
+    root_public=BOBS_ROOT.public,
     predecessor=record_hash(LOSER.body),
 )
 REVOKED: Final = record("revocation", ROOTS[0], REVOCATION, ends=[end(0, 0), end(1)])
@@ -167,7 +169,7 @@ def _good() -> list[Case]:
         _accepted(
             "what continues the rotation that lost is void",
             ident(
-                *(ADA_DEVICE, certified(CARA, signer=BOB, epoch=2)),
+                *(ADA_DEVICE, certified(BOB, signer=BOBS_ROOT, epoch=2)),
                 records=[WINNER, LOSER, AFTER_LOSER, _revoked_by_thief(2)],
             ),
             roots=2,
@@ -175,17 +177,27 @@ def _good() -> list[Case]:
             devices=[(ADA, 0)],
         ),
         _accepted(
+            "what the root key that the loser brought in signed is void",
+            ident(
+                *(ADA_DEVICE, certified(BOB, signer=BOBS_ROOT, epoch=1)),
+                records=[WINNER, LOSER_TO_BOBS_ROOT, _revoked_by_thief(1)],
+            ),
+            roots=2,
+            records=[WINNER, LOSER_TO_BOBS_ROOT],
+            devices=[(ADA, 0)],
+        ),
+        _accepted(
             "a lone rotation of the thief, as long as nobody knows the other",
-            ident(certified(CARA, signer=BOB, epoch=2), records=[LOSER, AFTER_LOSER]),
-            roots=[ROOTS[0], ROOTS[1], BOB],
+            ident(certified(BOB, signer=BOBS_ROOT, epoch=2), records=[LOSER, AFTER_LOSER]),
+            roots=[ROOTS[0], ROOTS[1], BOBS_ROOT],
             records=[LOSER, AFTER_LOSER],
-            devices=[(CARA, 2)],
+            devices=[(BOB, 2)],
         ),
     ]
 
 
 def _revoked_by_thief(epoch: int) -> Record:
-    return record("revocation", BOB, REVOCATION, epoch=epoch)
+    return record("revocation", BOBS_ROOT, REVOCATION, epoch=epoch)
 
 
 def _accepted(
@@ -274,23 +286,32 @@ BAD_PROOFS: Final[Mapping[str, Mapping[str, bytes]]] = {
         "an epoch that no rotation opened": ident(certified(ADA, signer=ROOTS[1], epoch=1)),
         "the key of epoch 0 for epoch 1": ident(certified(ADA, epoch=1), records=[ROTATED]),
         "the key of epoch 1 for epoch 0": ident(certified(ADA, signer=ROOTS[1]), records=[ROTATED]),
+        "the rotation key of its epoch": ident(
+            certified(ADA, signer=ROTATION_KEYS[1], epoch=1), records=[ROTATED]
+        ),
     },
     "a rotation continues an epoch that is here, by the committed key": {
         "the second rotation without the first": ident(records=[ROTATED_TWICE]),
         "a rotation of another identity": ident(
-            records=[record("rotation", ROOTS[1], ROTATION, identity=BOBS)]
+            records=[record("rotation", ROTATION_KEYS[1], ROTATION, identity=BOBS)]
         ),
         "a rotation after a predecessor that nobody knows": ident(
-            records=[record("rotation", ROOTS[1], ROTATION, predecessor=ids(1)[0])]
+            records=[record("rotation", ROTATION_KEYS[1], ROTATION, predecessor=ids(1)[0])]
         ),
         "a rotation that skips an epoch": ident(
-            records=[record("rotation", ROOTS[1], ROTATION, epoch=2)]
+            records=[record("rotation", ROTATION_KEYS[1], ROTATION, epoch=2)]
         ),
-        "a rotation into a key of a thief": ident(
-            records=[record("rotation", BOB, ROTATION, root_public=BOB.public)]
+        "a rotation by a key of a thief": ident(
+            records=[record("rotation", BOB, ROTATION, rotation_public=BOB.public)]
         ),
-        "a rotation signed by the key before": ident(
+        "a rotation signed by the root key before": ident(
             records=[record("rotation", ROOTS[0], ROTATION)]
+        ),
+        "a rotation signed by the root key that it brings in": ident(
+            records=[record("rotation", ROOTS[1], ROTATION)]
+        ),
+        "a rotation by the root key that it brings in": ident(
+            records=[record("rotation", ROOTS[1], ROTATION, rotation_public=ROOTS[1].public)]
         ),
     },
     "the root key of its epoch signed a record": {

@@ -26,18 +26,20 @@ from .by_hand import (
     record_hash,
     refusals,
     root,
+    rotation_key,
 )
 
 ABOUT: Final = (
     "what 'inception': the bytes whose hash is the identity. what 'certificate', 'rotation', "
     "'revocation', 'accept': hex is the body of the record, hash its name; root is the public key "
-    "that has to have signed it, of a rotation committed is the commitment that its own key has to "
-    "fit. refused_by 'form': the body; 'proof': signature or key. root_keys: seed and epoch to "
-    "public key and commitment. short_ids: how people see an id; typed: what they may type, and "
-    "the bits that it stands for (null: refused)."
+    "that has to have signed it, of a rotation committed is the commitment that its rotation key "
+    "has to fit. refused_by 'form': the body; 'proof': signature or key. root_keys: seed and epoch "
+    "to public key; rotation_keys: likewise, with the commitment. short_ids: how people see an id; "
+    "typed: what they may type, and the bits that it stands for (null: refused)."
 )
 
 ROOTS: Final = [root(ADA_ROOT_SEED, epoch) for epoch in range(4)]
+ROTATION_KEYS: Final = {epoch: rotation_key(ADA_ROOT_SEED, epoch) for epoch in (1, 2, 3)}
 INCEPTION: Final = inception(ADA_ROOT_SEED)
 IDENTITY: Final = identity_id(INCEPTION)
 BOX: Final = b"\x0b" * 32
@@ -57,9 +59,10 @@ ROTATION: Final[Fields] = {
     "version": 1,
     "identity": IDENTITY,
     "epoch": 1,
+    "rotation_public": ROTATION_KEYS[1].public,
     "root_public": ROOTS[1].public,
     "predecessor": IDENTITY,
-    "next_commitment": commitment(ROOTS[2].public),
+    "next_commitment": commitment(ROTATION_KEYS[2].public),
     "devices": [],
 }
 REVOCATION: Final[Fields] = {
@@ -112,9 +115,10 @@ def _proof(what: str, signer: Key, body: bytes) -> dict[str, Any]:
 _ROTATION_2: Final[Fields] = {
     **ROTATION,
     "epoch": 2,
+    "rotation_public": ROTATION_KEYS[2].public,
     "root_public": ROOTS[2].public,
     "predecessor": record_hash(body_of(ROTATION)),
-    "next_commitment": commitment(ROOTS[3].public),
+    "next_commitment": commitment(ROTATION_KEYS[3].public),
 }
 _ALL_ENDS: Final = [end(channel) for channel in range(64)]
 
@@ -133,22 +137,29 @@ GOOD: Final[Mapping[str, Mapping[str, tuple[Key, Fields]]]] = {
         ),
     },
     "rotation": {
-        "a rotation that names no device": (ROOTS[1], ROTATION),
-        "a device that goes on": (ROOTS[1], {**ROTATION, "devices": [device(1, still_open=1)]}),
+        "a rotation that names no device": (ROTATION_KEYS[1], ROTATION),
+        "a root key from elsewhere": (
+            ROTATION_KEYS[1],
+            {**ROTATION, "root_public": BOB.public},
+        ),
+        "a device that goes on": (
+            ROTATION_KEYS[1],
+            {**ROTATION, "devices": [device(1, still_open=1)]},
+        ),
         "a device that ends in two channels": (
-            ROOTS[1],
+            ROTATION_KEYS[1],
             {**ROTATION, "devices": [device(1, end(0, 0), end(1, 255))]},
         ),
-        "a device that ends empty": (ROOTS[1], {**ROTATION, "devices": [device(1)]}),
+        "a device that ends empty": (ROTATION_KEYS[1], {**ROTATION, "devices": [device(1)]}),
         "several devices": (
-            ROOTS[1],
+            ROTATION_KEYS[1],
             {**ROTATION, "devices": [device(1), device(2, still_open=1), device(3, end(1))]},
         ),
         "64 devices": (
-            ROOTS[1],
+            ROTATION_KEYS[1],
             {**ROTATION, "devices": [device(number, still_open=1) for number in range(64)]},
         ),
-        "the rotation after a rotation": (ROOTS[2], _ROTATION_2),
+        "the rotation after a rotation": (ROTATION_KEYS[2], _ROTATION_2),
     },
     "revocation": {
         "a device from its beginning on": (ROOTS[0], REVOCATION),
@@ -236,7 +247,8 @@ BAD_FORMS: Final[Mapping[str, Sequence[Mapping[str, Mapping[str, bytes]]]]] = {
             "epoch: 0..65,535, of a rotation not 0": {
                 "a rotation into epoch 0": body_of(ROTATION, epoch=0)
             },
-            "root_pk, predecessor and commitment: 32 bytes": {
+            "rotation_pk, root_pk, predecessor and commitment: 32 bytes": {
+                "a rotation key of 31 bytes": body_of(ROTATION, rotation_public=bytes(31)),
                 "a root key of 33 bytes": body_of(ROTATION, root_public=bytes(33)),
                 "no predecessor": body_of(ROTATION, predecessor=b""),
                 "a commitment of 31 bytes": body_of(ROTATION, next_commitment=bytes(31)),
@@ -291,7 +303,7 @@ BAD_FORMS: Final[Mapping[str, Sequence[Mapping[str, Mapping[str, bytes]]]]] = {
 
 SIGNERS: Final = {
     "certificate": (CERTIFICATE, ROOTS[0]),
-    "rotation": (ROTATION, ROOTS[1]),
+    "rotation": (ROTATION, ROTATION_KEYS[1]),
     "revocation": (REVOCATION, ROOTS[0]),
     "accept": (ACCEPT, ROOTS[1]),
 }
@@ -309,13 +321,23 @@ def _forgeries() -> Iterator[Case]:
         }
         for name, signature in wrong.items():
             proof = _proof(what, signer, body) | {"signature": signature}
-            rule = "the root key signed this body, for this purpose"
+            rule = "the key of its epoch signed this body, for this purpose"
             yield from refusals({rule: {f"{what}: {name}": body}}, **proof, refused_by="proof")
-    thief = body_of(ROTATION, root_public=BOB.public)
-    proof = _proof("rotation", BOB, thief) | {"committed": commitment(ROOTS[1].public)}
-    rule = "the key that a rotation brings in fits the commitment"
-    broken = {rule: {"a key that nobody committed to": thief}}
-    yield from refusals(broken, **proof, refused_by="proof")
+    by_root = _proof("rotation", ROOTS[1], body_of(ROTATION)) | _committed()
+    rule = "the rotation key signed the rotation that it names"
+    broken = {rule: {"signed by the root key that it brings in": body_of(ROTATION)}}
+    yield from refusals(broken, **by_root, refused_by="proof")
+    rule = "the rotation key fits the commitment"
+    for name, key in {"a thief's key": BOB, "the root key that it brings in": ROOTS[1]}.items():
+        body = body_of(ROTATION, rotation_public=key.public)
+        broken = {rule: {f"nobody committed to {name}": body}}
+        yield from refusals(
+            broken, **_proof("rotation", key, body) | _committed(), refused_by="proof"
+        )
+
+
+def _committed() -> dict[str, Any]:
+    return {"committed": commitment(ROTATION_KEYS[1].public)}
 
 
 BAD_INCEPTIONS: Final[Mapping[str, Mapping[str, bytes]]] = {
@@ -358,7 +380,7 @@ def identity_cases() -> list[Case]:
     """All cases of the file."""
     good = [
         accept(
-            *(name, "well formed, and signed by its root key", body_of(fields)),
+            *(name, "well formed, and signed by the key of its epoch", body_of(fields)),
             **_proof(what, signer, body_of(fields)),
             fields={key: _text(key, value) for key, value in fields.items()},
             hash=record_hash(body_of(fields)),
@@ -372,7 +394,10 @@ def identity_cases() -> list[Case]:
         for group in groups
         for case in refusals(group, what=what, refused_by="form")
     ]
-    fields = {"root_public": ROOTS[0].public, "next_commitment": commitment(ROOTS[1].public)}
+    fields = {
+        "root_public": ROOTS[0].public,
+        "next_commitment": commitment(ROTATION_KEYS[1].public),
+    }
     return [
         accept(
             *("ada", "the inception of her seed", INCEPTION),
@@ -392,6 +417,9 @@ def _text(name: str, value: Value) -> object:
     return value.decode() if name in {"label", "place"} and isinstance(value, bytes) else value
 
 
+_SEEDS: Final = (ADA_ROOT_SEED, BOB_ROOT_SEED, bytes(32))
+
+
 def root_key_rows() -> list[dict[str, Any]]:
     """Root keys by seed and epoch."""
     return [
@@ -399,10 +427,23 @@ def root_key_rows() -> list[dict[str, Any]]:
             "seed": seed.hex(),
             "epoch": epoch,
             "public": root(seed, epoch).public.hex(),
-            "commitment": commitment(root(seed, epoch).public).hex(),
         }
-        for seed in (ADA_ROOT_SEED, BOB_ROOT_SEED, bytes(32))
+        for seed in _SEEDS
         for epoch in (0, 1, 2, 256, 65_535)
+    ]
+
+
+def rotation_key_rows() -> list[dict[str, Any]]:
+    """Rotation keys by seed and epoch, and the commitments to them."""
+    return [
+        {
+            "seed": seed.hex(),
+            "epoch": epoch,
+            "public": rotation_key(seed, epoch).public.hex(),
+            "commitment": commitment(rotation_key(seed, epoch).public).hex(),
+        }
+        for seed in _SEEDS
+        for epoch in (1, 2, 256, 65_535)
     ]
 
 

@@ -20,6 +20,7 @@ def core_files() -> dict[str, str]:
             keys=KEYS,
             root_seeds=ROOT_SEEDS,
             root_keys=core_identity.root_key_rows(),
+            rotation_keys=core_identity.rotation_key_rows(),
             short_ids=core_identity.short_id_rows(),
         ),
         "ident.json": vector_text(

@@ -23,9 +23,10 @@ from .by_hand import (
     pack,
     plain,
     record_hash,
+    root,
     vector_text,
 )
-from .core_identity import BOX, CONTEXTS, IDENTITY, INCEPTION, ROOTS
+from .core_identity import BOX, CONTEXTS, IDENTITY, INCEPTION, ROOTS, ROTATION_KEYS
 
 NAME: Final = "standing.json"
 ABOUT: Final = (
@@ -45,6 +46,7 @@ DEVICES: Final = {
     for number, name in enumerate(("laptop", "phone", "tablet", "thief"), 1)
 }
 LAPTOP, PHONE, TABLET, THIEF = DEVICES.values()
+THIEF_ROOT: Final = root(BOB_ROOT_SEED, 1)
 BOBS: Final = identity_id(inception(BOB_ROOT_SEED))
 KINDS: Final = {"certificate": 1, "rotation": 2, "revocation": 3, "accept": 4}
 OPEN: Final = None
@@ -94,14 +96,16 @@ def rotation(
     predecessor: bytes,
     *devices: Sequence[Value],
     by: Key | None = None,
+    named: Key | None = None,
     root: Key | None = None,
     following: Key | None = None,
 ) -> Record:
-    """A rotation; of a key's devices ``[device, open, ends]`` in rising order."""
-    key = root or ROOTS[epoch]
-    committed = commitment((following or ROOTS[epoch + 1]).public)
+    """A rotation that names a rotation key and a root key; its devices in rising order."""
+    key = named or ROTATION_KEYS[epoch]
+    keys = (key.public, (root or ROOTS[epoch]).public)
+    committed = commitment((following or ROTATION_KEYS[epoch + 1]).public)
     rising = sorted(devices, key=lambda each: bytes(each[0]) if isinstance(each[0], bytes) else b"")
-    return signed("rotation", by or key, epoch, key.public, predecessor, committed, rising)
+    return signed("rotation", by or key, epoch, *keys, predecessor, committed, rising)
 
 
 def end(channel: int, seq: int, number: int = 9) -> list[Value]:
@@ -129,11 +133,21 @@ def below(other: Record, make: Callable[[int], Record]) -> Record:
     return next(made for made in map(make, range(256)) if made.hash < other.hash)
 
 
+def anew_for_the_thief(number: int, **keys: Key) -> Record:
+    """Another rotation into epoch 1, which ends the laptop and hands over to the thief."""
+    devices = (on(THIEF), off(LAPTOP, end(1, number)))
+    return rotation(1, IDENTITY, *devices, following=THIEF, **keys)
+
+
 def _records() -> dict[str, Record]:
     both_on = rotation(1, IDENTITY, on(LAPTOP), on(PHONE))
     rival = above(
         both_on,
         lambda number: rotation(1, IDENTITY, off(LAPTOP, end(1, number)), following=THIEF),
+    )
+    other_root = above(
+        both_on,
+        lambda number: rotation(1, IDENTITY, off(LAPTOP, end(1, number)), root=THIEF_ROOT),
     )
     laptop_on = rotation(1, IDENTITY, on(LAPTOP))
     accepted = acceptance(PHONE, still_open=1)
@@ -153,7 +167,7 @@ def _records() -> dict[str, Record]:
         "laptop certified, higher hash": high_label,
         "tablet certified in epoch 1": certificate(TABLET, 1),
         "thief certified by the phone": certificate(THIEF, by=PHONE),
-        "thief certified by the thief's root": certificate(THIEF, 2, by=THIEF),
+        "thief certified by the thief's root": certificate(THIEF, 2, by=THIEF_ROOT),
         "laptop certified for Bob": signed(
             *("certificate", ROOTS[0], 0, LAPTOP.public, BOX, 5, b"", b""), identity=BOBS
         ),
@@ -173,27 +187,39 @@ def _records() -> dict[str, Record]:
         "phone lost in epoch 1": revocation(PHONE, end(1, 7), epoch=1),
         "laptop revoked": revocation(LAPTOP),
         "laptop revoked by the phone": revocation(LAPTOP, by=PHONE),
-        "laptop revoked by the thief's root": revocation(LAPTOP, epoch=2, by=THIEF),
+        "laptop revoked by the thief's root": revocation(LAPTOP, epoch=2, by=THIEF_ROOT),
         "phone lost, a wrong signature": lost._replace(signature=bytes(64)),
         "phone lost, cut short": lost._replace(body=lost.body[:-1]),
         "tablet lost, as an accept": revocation(TABLET, end(1, 2))._replace(kind=4),
         "both go on": both_on,
         "rival for the thief": rival,
-        "rival continued": rotation(2, rival.hash, on(THIEF), root=THIEF, following=THIEF),
+        "rival continued": rotation(
+            *(2, rival.hash, on(THIEF)), named=THIEF, root=THIEF_ROOT, following=THIEF
+        ),
         "both go on, then the laptop alone": rotation(2, both_on.hash, on(LAPTOP)),
         "laptop goes on": laptop_on,
         "laptop goes on, phone ends": rotation(1, IDENTITY, on(LAPTOP), off(PHONE, end(1, 8))),
         "laptop goes on, then both": rotation(2, laptop_on.hash, on(LAPTOP), on(PHONE)),
         "laptop goes on twice": rotation(2, laptop_on.hash, on(LAPTOP)),
-        "rotation by the key before": rotation(1, IDENTITY, on(THIEF), by=ROOTS[0]),
-        "rotation into the thief's key": rotation(1, IDENTITY, on(THIEF), root=THIEF),
+        "rotation by the root key before": rotation(1, IDENTITY, on(THIEF), by=ROOTS[0]),
+        "rotation by the thief's key": rotation(1, IDENTITY, on(THIEF), named=THIEF),
+        "both go on, anew by root key 1": below(
+            both_on, lambda number: anew_for_the_thief(number, by=ROOTS[1])
+        ),
+        "both go on, anew with root key 1 as rotation key": below(
+            both_on, lambda number: anew_for_the_thief(number, named=ROOTS[1])
+        ),
+        "rival with another root": other_root,
+        "thief certified by the rival's root": certificate(THIEF, 1, by=THIEF_ROOT),
+        "laptop revoked by the rival's root": revocation(LAPTOP, epoch=1, by=THIEF_ROOT),
+        "tablet certified by rotation key 1": certificate(TABLET, 1, by=ROTATION_KEYS[1]),
         "rotation by the phone": rotation(1, IDENTITY, on(PHONE), by=PHONE),
         "rotation for Bob": signed(
-            *("rotation", ROOTS[1], 1, ROOTS[1].public, IDENTITY),
-            *(commitment(ROOTS[2].public), [on(LAPTOP)]),
+            *("rotation", ROTATION_KEYS[1], 1, ROTATION_KEYS[1].public, ROOTS[1].public),
+            *(IDENTITY, commitment(ROTATION_KEYS[2].public), [on(LAPTOP)]),
             identity=BOBS,
         ),
-        "rotation that skips an epoch": rotation(2, IDENTITY, on(THIEF), root=ROOTS[1]),
+        "rotation that skips an epoch": rotation(2, IDENTITY, on(THIEF), named=ROTATION_KEYS[1]),
         "phone accepted": accepted,
         "phone accepted up to entry 40, lower hash": to_40,
         "phone accepted by the key before": acceptance(PHONE, still_open=1, by=ROOTS[0]),
@@ -424,6 +450,10 @@ def _end_id(name: str) -> bytes:
 def _thieves() -> list[Case]:
     alone = [device("laptop"), device("phone")]
     reign = [*TWO, "thief certified", "laptop revoked"]
+    anew = [
+        "both go on, anew by root key 1",
+        "both go on, anew with root key 1 as rotation key",
+    ]
     return [
         case(
             "a thief of a device certifies",
@@ -464,13 +494,31 @@ def _thieves() -> list[Case]:
         ),
         case(
             "a thief of root key 0 rotates",
-            "a rotation is signed by the key that it brings in, and that one was committed to",
-            [*TWO, "rotation by the key before", "rotation into the thief's key"],
+            "a rotation is signed by the rotation key that was committed to",
+            [*TWO, "rotation by the root key before", "rotation by the thief's key"],
             devices=alone,
             ignored={
-                "rotation by the key before": "unproven",
-                "rotation into the thief's key": "unproven",
+                "rotation by the root key before": "unproven",
+                "rotation by the thief's key": "unproven",
             },
+        ),
+        case(
+            "a thief of root key 1 rotates anew",
+            "a root key signs no rotation, neither the one that brought it in nor the next",
+            [*TWO, *anew, "both go on"],
+            epoch=1,
+            devices=NAMED,
+            keep=["both go on"],
+            ignored=dict.fromkeys(anew, "unproven"),
+        ),
+        case(
+            "a rotation key certifies",
+            "a rotation key signs rotations only",
+            [*TWO, "both go on", "tablet certified by rotation key 1"],
+            epoch=1,
+            devices=NAMED,
+            keep=["both go on"],
+            ignored={"tablet certified by rotation key 1": "unproven"},
         ),
         case(
             "the owner rotates",
@@ -625,6 +673,7 @@ def _forgotten() -> list[Case]:
 
 def _rivals() -> list[Case]:
     rival = "rival for the thief"
+    by_other_root = ["thief certified by the rival's root", "laptop revoked by the rival's root"]
     brought = [
         "rival continued",
         "thief certified by the thief's root",
@@ -649,6 +698,16 @@ def _rivals() -> list[Case]:
             entries=[["thief", 1, 0, None, "stranger", None]],
             keep=["both go on"],
             ignored=dict.fromkeys([rival, *brought], "lost"),
+        ),
+        case(
+            "the root key that a loser brought in",
+            "what only the root key of a rotation that lost has signed is void with it",
+            [*TWO, *by_other_root, "rival with another root", "both go on"],
+            epoch=1,
+            devices=NAMED,
+            entries=[["thief", 1, 0, None, "stranger", None]],
+            keep=["both go on"],
+            ignored=dict.fromkeys(["rival with another root", *by_other_root], "lost"),
         ),
         case(
             "the loser, as long as nobody knows the winner",
