@@ -7,7 +7,7 @@ more is remembered, because a peer may lack things that we have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from typing import Final
 
@@ -222,19 +222,13 @@ class Incoming:
                 frames += self._ask(Scope.ALL)
         return frames
 
-    def _missing(self, state: LogHint) -> list[WantRange]:
-        """Return the ranges of a log that the peer has and we do not, newest first."""
+    def _missing(self, state: LogHint) -> Iterator[WantRange]:
+        """Yield the end of a log that the peer has and we do not; gaps below are asked for last."""
         key = self._store.log_key(state.log)
         held = self._store.held(key) if key is not None else []
-        ranges: list[WantRange] = []
-        upper, upper_id = state.seq, None
-        for interval in reversed(held):
-            if interval.last < upper:
-                ranges.append(WantRange(state.log, interval.last + 1, upper, upper_id))
-            upper, upper_id = min(upper, interval.first - 1), None
-        if upper >= 0:
-            ranges.append(WantRange(state.log, 0, upper, upper_id))
-        return ranges
+        first = held[-1].last + 1 if held else 0
+        if first <= state.seq:
+            yield WantRange(state.log, first, state.seq, None)
 
     def _want(self, ranges: list[WantRange]) -> list[Frame]:
         self._progress.entries_wanted += sum(wanted.last - wanted.first + 1 for wanted in ranges)
@@ -250,7 +244,7 @@ class Incoming:
             return []  # the states that are on their way will be compared first
         ours = self._offers.index(self.roster).digest()
         if self._digest in (ours, self.satisfied):
-            return self._ask_for_holes() or self._finish_round()
+            return self._finish_round()
         gained = self._progress.entries_in > self._entries_at_round
         if self._rounds and self._scope is Scope.ALL and not gained:
             return self._finish_round()
@@ -266,17 +260,14 @@ class Incoming:
         self.phase = Phase.AWAITING_STATES
         return [Reconcile(scope)]
 
-    def _ask_for_holes(self) -> list[Frame]:
-        """Want our own gaps, once a session; an interrupted newest-first sync leaves some."""
-        if self._holes_asked:
-            return []
-        self._holes_asked = True
-        frames = self._want(list(self._store.holes(self.roster)))
-        if frames:
-            self.phase = Phase.FETCHING
-        return frames
-
     def _finish_round(self) -> list[Frame]:
+        """End the exchange of states, after our own gaps were asked for once."""
+        if not self._holes_asked:
+            self._holes_asked = True
+            frames = self._want(list(self._store.holes(self.roster)))
+            if frames:
+                self.phase = Phase.FETCHING
+                return frames
         self.phase = Phase.COMPLETE
         self.satisfied = self._digest
         self._progress.entries_wanted = 0

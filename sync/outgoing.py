@@ -231,4 +231,5 @@ class Outgoing:
             return None
         self._introduced.update(run.device for run in ident.first_entries)
         self._progress.idents_out += 1
+        self._progress.entries_out += len(ident.first_entries)
         return IdentFrame(ident.encode())

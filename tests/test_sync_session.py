@@ -46,7 +46,7 @@ def test_a_reader_gets_everything_of_the_person_it_follows() -> None:
     assert len(reader.store.timeline(limit=50)) == 20
     with_certificate = 20 + 1
     assert link.ends[1].progress.entries_in == with_certificate
-    assert link.ends[0].progress.entries_out == 20
+    assert link.ends[0].progress.entries_out == with_certificate
     assert link.ends[0].progress.idents_out == 1
 
 
@@ -207,6 +207,30 @@ def test_holes_are_asked_for_though_the_digests_agree() -> None:
     assert reader.holds_all(ada)
 
 
+def test_a_gap_is_wanted_up_to_an_entry_that_the_asker_can_vouch_for() -> None:
+    """An interrupted log and another that differs: no signature and no surplus for the gap."""
+    ada, bob = Person(1), Person(2)
+    ada.posts(BLOCK + 40)
+    bob.posts(2)
+    home, reader = Node(ada, bob), Node(bob, ada)
+    home.take_all(ada)
+    reader.take_all(bob)
+    reader.take(ada.verified_ident(), ada.run(1, BLOCK + 20, BLOCK + 29))
+    link = meet(home, reader)
+    wanted = [
+        (one.first, one.last, one.last_id)
+        for frame in link.frames_of(Want)
+        if isinstance(frame, Want)
+        for one in frame.ranges
+        if one.log == log_id(ada.device, 1)
+    ]
+    assert wanted == [
+        (BLOCK + 30, BLOCK + 39, None),
+        (0, BLOCK + 19, ada.log()[BLOCK + 19].id),
+    ]
+    assert reader.holds_all(ada)
+
+
 def test_what_a_peer_lacks_itself_is_not_asked_for_ever() -> None:
     """Bob has more than Ada's node and a hole that nobody can fill: the session still ends,
     and the next one costs no exchange of states."""
@@ -347,8 +371,6 @@ def test_a_peer_gets_only_what_its_roster_names() -> None:
     home.take_all(carol)
     link = Link(home, reader)
     link.talk()
-    from slowlight.protocol.entry import log_id
-
     wanted = WantRange(log_id(carol.device, 1), 0, 1, None)
     link.ends[0].receive(encode_frame(Want((wanted,))))
     link.ends[0].commit(START_MS)
