@@ -102,6 +102,13 @@ def begin(
     with home.lock("slowlight init"):
         if root_seed is not None:
             require_room(home, root_seed)
+        elif home.installation.exists() and not home.keys.exist:
+            raise ServiceError(
+                Code.INTEGRITY,
+                f"an identity began in {home.path}, and its keys are missing",
+                "put its keys directory back, or begin anew from your 24 words:"
+                " slowlight --home DIR key restore",
+            )
         keys, seed = home.keys.make(random_bytes, root_seed)
         store = open_own_store(home, open_store)
         try:

@@ -277,6 +277,19 @@ def test_a_home_does_not_begin_again_over_a_lost_database(tmp_path: Path, lost: 
         assert opened.call(STATUS, StatusRequest()).person.identity == identity
 
 
+def test_a_home_does_not_begin_again_over_lost_keys(tmp_path: Path) -> None:
+    """It would be another person in this one's database; the right keys work again."""
+    home = Home(tmp_path / "home")
+    identity = init(home, name="Ada").person.identity
+    (home.path / "keys").rename(tmp_path / "kept")
+    with pytest.raises(ServiceError, match="its keys are missing") as caught:
+        init(home, seed=2, name="Eve")
+    assert caught.value.exit is Exit.INTEGRITY
+    assert not (home.path / "keys").exists()
+    (tmp_path / "kept").rename(home.path / "keys")
+    assert init(home, name="Ada").person.identity == identity
+
+
 def test_the_home_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
     """Flag, then environment, then the user's own."""
     environ = {HOME_VARIABLE: str(tmp_path / "by-environment")}
