@@ -52,8 +52,9 @@ What: TypeAlias = Literal["runs", "posts", "news", "nothing"]
 NAMES: Final[tuple[Name, Name]] = ("near", "far")
 POSTS_EACH: Final = 12
 """Posts that are written through each daemon between two deaths, at most."""
-RUNS_BETWEEN: Final = 150
-"""Runs between two deaths, at most: those of the conversation last for about ten deaths."""
+RUNS_EACH: Final = 120
+"""Runs handed over between two deaths, at most: those of the conversation last for ten."""
+FOR_EVER: Final = 2**63
 WORD: Final = "acknowledged"
 
 in_thread = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
@@ -72,8 +73,8 @@ class Death(NamedTuple):
 def chosen(rng: random.Random) -> Death:
     """Choose a death."""
     victim = rng.choice(NAMES)
-    what: What = rng.choice(("runs", "runs", "posts", "posts", "news", "nothing"))
-    most = {"runs": RUNS_BETWEEN, "posts": POSTS_EACH - 1, "news": 4, "nothing": 0}[what]
+    what: What = rng.choice(("runs", "runs", "runs", "posts", "posts", "news", "nothing"))
+    most = {"runs": RUNS_EACH, "posts": POSTS_EACH - 1, "news": 4, "nothing": 0}[what]
     return Death("far" if what == "news" else victim, rng.randint(min(1, most), most), what)
 
 
@@ -138,6 +139,7 @@ class Replay:
         }
         self._both_up = trio.Event()
         self._runs = Count()
+        self._allowed_runs = Count()
         self._posts: dict[Name, Count] = {"near": Count(), "far": Count()}
         self._allowed: dict[Name, Count] = {"near": Count(), "far": Count()}
 
@@ -153,7 +155,7 @@ class Replay:
                     self._go_on()
                     await self._await_moment(death, nursery)
                     await self._die(death.victim)
-                self._go_on()
+                self._go_on(runs=FOR_EVER)
                 await self._everything_is_said()
                 nursery.cancel_scope.cancel()
             await self._end()
@@ -175,7 +177,7 @@ class Replay:
     async def _everything_is_said(self) -> None:
         for name in NAMES:
             await self._posts[name].reaches(self._allowed[name].value)
-        await self._runs.reaches(2**63)
+        await self._runs.reaches(FOR_EVER)
         receipt = await in_thread(self._far.client.call, SYNC, SyncRequest())
         assert [end.outcome for end in receipt.outcomes] == ["in_sync"]
 
@@ -203,13 +205,15 @@ class Replay:
 
     # What goes on
 
-    def _go_on(self) -> None:
+    def _go_on(self, *, runs: int = RUNS_EACH) -> None:
+        self._allowed_runs.rise(to=self._runs.value + runs)
         for name in NAMES:
             self._allowed[name].rise(to=self._posts[name].value + POSTS_EACH)
         self._both_up.set()
 
     async def _before_run(self) -> None:
         await self._both_up.wait()
+        await self._allowed_runs.reaches(self._runs.value + 1)
         self._runs.rise()
 
     async def _bring(self) -> None:
