@@ -47,7 +47,7 @@ def killed_at(syscall: str, number: int, home: Home, *arguments: str) -> bool:
         [
             *("strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={syscall}"),
             *("-e", f"inject={syscall}:signal=SIGKILL:when={number}"),
-            *(*COMMAND, "--home", home.path, *arguments),
+            *(*COMMAND, "--home", str(home.path), *arguments),
         ],
         env=environment(home.path.parent, {"PYTHONDONTWRITEBYTECODE": "1"}),
         stdin=subprocess.DEVNULL,
