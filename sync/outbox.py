@@ -7,6 +7,7 @@ numbers; entries are read from the store only when the link takes them.
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from ..protocol.entry import CHANNEL_IDENTITY
@@ -16,6 +17,9 @@ from ..store.base import LogKey, LogStore
 
 MAX_RANGES: Final = 131_072
 """Ranges that a peer can make wait here: two for each row of the largest roster."""
+
+MAX_UNMET: Final = 512
+"""Ranges that were not held when their turn came and wait for it: logs on their way to us."""
 
 
 class _Range(NamedTuple):
@@ -35,6 +39,7 @@ class Outbox:
         self._store = store
         self._heap: list[_Range] = []
         self._order = 0
+        self._unmet: OrderedDict[tuple[LogKey, int, int], bool] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -73,11 +78,22 @@ class Outbox:
         waiting = heapq.heappop(self._heap)
         self.add(waiting.key, max(1, waiting.first), waiting.last, end_known=waiting.end_known)
 
+    def retry(self) -> None:
+        """The store got more: let ranges wait again of which nothing was held before."""
+        for (key, first, last), end_known in list(self._unmet.items()):
+            if any(held.first <= last and first <= held.last for held in self._store.held(key)):
+                del self._unmet[key, first, last]
+                self.add(key, first, last, end_known=end_known)
+
+    def forget_unmet(self) -> None:
+        """The peer wants something else now."""
+        self._unmet.clear()
+
     def pop_run(self, *, max_bytes: int, now_ms: int) -> Run | None:
         """Take the upper end of the next range as a run; the rest goes on waiting.
 
         Returns:
-            None if nothing of the range is held.
+            None if nothing of the range is held; `retry` finds it when it came.
         """
         waiting = heapq.heappop(self._heap)
         run = self._store.read_run(
@@ -88,6 +104,10 @@ class Outbox:
             max_bytes=max_bytes,
             now_ms=now_ms,
         )
-        if run is not None:
+        if run is None:
+            self._unmet[waiting.key, waiting.first, waiting.last] = waiting.end_known
+            if len(self._unmet) > MAX_UNMET:
+                self._unmet.popitem(last=False)
+        else:
             self.add(waiting.key, waiting.first, run.first - 1, end_known=True)
         return run

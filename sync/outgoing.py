@@ -69,6 +69,7 @@ class Outgoing:
     def set_roster(self, roster: Roster) -> None:
         """The peer wants this from now on: tell it the digest of what we have of it."""
         self.roster = roster
+        self._outbox.forget_unmet()
         self._index = self._offers.index(roster)
         self._position = self._index.position
         self._digest_due = True
@@ -184,6 +185,7 @@ class Outgoing:
         self._changed = False
         if self._index is None:
             return
+        self._outbox.retry()
         self._index.refresh()
         changes = self._index.changes_after(self._position)
         self._position = self._index.position

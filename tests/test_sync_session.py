@@ -179,6 +179,28 @@ def test_live_pushes_pass_through_a_relay() -> None:
     assert far.holds_all(ada)
 
 
+@pytest.mark.parametrize("known_before", [False, True])
+def test_older_posts_that_reach_a_relay_later_are_passed_on_too(known_before: bool) -> None:
+    """Bob gets Ada's newest posts first; Carol, who follows her through him, lacks nothing."""
+    ada, bob, carol = Person(1), Person(2), Person(3)
+    ada.posts(BLOCK + 20)
+    relay, far = Node(bob, ada), Node(carol, ada)
+    newest, older = ada.runs(1)
+    relay.take(ada.verified_ident())
+    if known_before:
+        relay.take(newest)
+    onward = Link(relay, far)
+    onward.talk()
+    for run in (newest, older):
+        relay.take(run)
+        onward.ends[0].store_changed()
+        assert onward.talk()
+    assert far.holds_all(ada)
+    assert onward.ends[0].in_sync
+    assert onward.ends[1].in_sync
+    assert sum(isinstance(frame, RunFrame) for _, frame in onward.frames) == 2
+
+
 @pytest.mark.parametrize("cut_after", range(12))
 def test_a_link_cut_after_any_message_loses_nothing(cut_after: int) -> None:
     """Wherever the link breaks, the next meeting continues and nothing comes twice."""
