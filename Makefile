@@ -2,14 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# For "make fuzz": runs of each target, and the targets (all if empty).
+# For "make fuzz" and "make mutate"; nothing named means all.
 RUNS := 1000000
 TARGETS :=
+MODULES :=
+JOBS := 1
 # Programs that tests start, named as their Debian packages are.
 TEST_PROGRAMS := strace tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo test test-long check bench fuzz clean
+.PHONY: help setup setup-core demo test test-long check bench fuzz mutate clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +41,19 @@ bench: setup  ## Measure; prints a table and writes build/bench.json
 fuzz: setup  ## Fuzz every decoder (RUNS=1000000 for each, TARGETS="header run", SEED=1)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet 'atheris>=3.0'
 	$(BIN)/python -m tests.fuzz --runs=$(RUNS) $(SEED:%=--seed=%) $(TARGETS)
+
+# In the copy the package has a folder of its own, and the tests are those of protocol/.
+mutate: setup  ## Try the tests of protocol/ on mutants of it (MODULES="entry run" JOBS=1)
+	$(BIN)/python -c 'import mutmut' 2>/dev/null || $(BIN)/python -m pip install --quiet 'mutmut>=3.8'
+	rm -rf build/mutate
+	mkdir -p build/mutate/slowlight build/mutate/tests
+	cp -R __init__.py py.typed cli node protocol simulations store sync build/mutate/slowlight
+	cp -R docs pyproject.toml setup.cfg build/mutate
+	cp -R tests/vectors $(filter-out tests/test_%,$(wildcard tests/*.py)) build/mutate/tests
+	cp tests/test_protocol_*.py build/mutate/tests
+	rm build/mutate/tests/test_protocol_fuzz.py  # slow, and blind to what it has no name for
+	cd build/mutate && ../../$(BIN)/mutmut run --max-children $(JOBS) $(MODULES:%='slowlight.protocol.%.*')
+	cd build/mutate && ../../$(BIN)/mutmut results
 
 clean:  ## Remove what was built or cached (the virtualenv stays)
 	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
