@@ -136,6 +136,25 @@ def test_objects_that_are_smaller_than_any_field_are_counted() -> None:
         unpack(crammed(b"\x90", 60_000, MAX_ITEMS), max_bytes=MOST)
 
 
+def test_a_record_has_room_for_so_many_values_and_no_more() -> None:
+    """Ten arrays of small integers: each value counts, and each array twice."""
+    refused: list[int] = []
+    for last in range(MAX_ITEMS):
+        data = pack([[0] * MAX_ITEMS] * 9 + [[0] * last])
+        values = 2 + 11 + 9 * (1 + MAX_ITEMS) + 1 + last
+        room = 512 + MAX_ITEMS + len(data) // 8
+        assert (verdict(read, data) is None) == (values > room)
+        if values > room:
+            refused.append(values - room)
+    assert 0 < len(refused) < MAX_ITEMS
+    assert min(refused) == 1
+
+
+def test_what_follows_a_value_is_counted() -> None:
+    with pytest.raises(DecodeError, match="record: 2 bytes follow it"):
+        read(pack([1, 2]) + b"ab")
+
+
 @pytest.mark.parametrize(
     "frame",
     [
