@@ -227,7 +227,7 @@ class MemoryStore:
         return self._posts.arrived(after=after, limit=limit)
 
     def newest_arrival(self) -> int:
-        return len(self._posts)
+        return self._posts.newest_arrival()
 
     def count_arrived(self, *, after: int, besides: str = "") -> int:
         return self._posts.count_arrived(after=after, besides=besides)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from .base import PageMark, SearchResult, TimelinePost
-from .derived import first_order_ms, links_of_post, moved_answers, searchable_text
+from .base import HeldEntry, PageMark, SearchResult, TimelinePost
+from .derived import PostLinks, first_order_ms, links_of_post, moved_answers, searchable_text
 from .memory_log import MemoryLog
 from .words import best_matches, parse_query
 
@@ -18,6 +18,7 @@ class _Row:
     log: MemoryLog
     seq: int
     order_ms: int
+    is_shown: bool = True
 
 
 class MemoryPosts:
@@ -32,7 +33,35 @@ class MemoryPosts:
         """Posts that name a root which is not what they answer."""
 
     def __len__(self) -> int:
-        return len(self._rows)
+        """Return how many are shown."""
+        return len(self._order)
+
+    def newest_arrival(self) -> int:
+        """Return the number of the post shown that came last; 0 if there is none."""
+        return next((n for n in range(len(self._rows), 0, -1) if self._rows[n - 1].is_shown), 0)
+
+    def hide(self, log: MemoryLog, seqs: Iterable[int]) -> None:
+        """Take the posts among these entries out of every view; done twice, nothing changes."""
+        for n in self._numbers(log, seqs):
+            row = self._rows[n - 1]
+            if row.is_shown:
+                row.is_shown = False
+                del self._order[bisect.bisect_left(self._order, PageMark(row.order_ms, n))]
+
+    def show(self, log: MemoryLog, seqs: Iterable[int]) -> None:
+        """Put those back whose payload is held; the caller knows that they stand."""
+        orders_ms: dict[int, int] = {}
+        for n in self._numbers(log, seqs):
+            row = self._rows[n - 1]
+            held = log.entries[row.seq]
+            links = links_of_post(log.key.channel, held.entry.payload)
+            if row.is_shown or links is None:
+                continue
+            row.is_shown = True
+            row.order_ms = self._placed_ms(links, held)
+            orders_ms[n] = row.order_ms
+            bisect.insort(self._order, PageMark(row.order_ms, n))
+        self._move_answers(orders_ms)
 
     def add(self, entries: Iterable[tuple[MemoryLog, int]]) -> None:
         """Take up the posts among entries that arrived with their payload."""
@@ -42,11 +71,7 @@ class MemoryPosts:
             links = links_of_post(log.key.channel, held.entry.payload)
             if links is None:
                 continue
-            order_ms = first_order_ms(held.entry, held.received_ms)
-            if links.parent is not None:
-                parent = self._number_of.get(links.parent)
-                if parent is not None:
-                    order_ms = max(order_ms, self._rows[parent - 1].order_ms + 1)
+            order_ms = self._placed_ms(links, held)
             self._rows.append(_Row(log, seq, order_ms))
             n = len(self._rows)
             orders_ms[n] = order_ms
@@ -56,8 +81,7 @@ class MemoryPosts:
                 self._answers_to.setdefault(links.parent, []).append(n)
             if links.root is not None and links.root != links.parent:
                 self._thread_of.setdefault(links.root, []).append(n)
-        for n, order_ms in moved_answers(orders_ms, self._answers).items():
-            self._move(n, order_ms)
+        self._move_answers(orders_ms)
 
     def timeline(
         self, *, before: PageMark | None, limit: int, identity: bytes | None
@@ -72,19 +96,24 @@ class MemoryPosts:
 
     def arrived(self, *, after: int, limit: int) -> list[TimelinePost]:
         """Return posts in order of arrival."""
-        return [self._post(n) for n in range(after + 1, min(after + limit, len(self)) + 1)]
+        later = range(after + 1, len(self._rows) + 1)
+        shown = (n for n in later if self._rows[n - 1].is_shown)
+        return [self._post(n) for n in islice(shown, limit)]
 
     def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:
         """Return a post and those that name it, in reading order."""
         numbers = {*self._answers_to.get(root, ()), *self._thread_of.get(root, ())}
         if root in self._number_of:
             numbers.add(self._number_of[root])
-        in_order = sorted(numbers, key=lambda n: (self._rows[n - 1].order_ms, n))
+        shown = [n for n in numbers if self._rows[n - 1].is_shown]
+        in_order = sorted(shown, key=lambda n: (self._rows[n - 1].order_ms, n))
         return [self._post(n) for n in in_order[:limit]]
 
     def count_arrived(self, *, after: int, besides: str) -> int:
         """Count the posts behind a number that did not come one way."""
-        return sum(row.log.entries[row.seq].via != besides for row in self._rows[after:])
+        return sum(
+            row.is_shown and row.log.entries[row.seq].via != besides for row in self._rows[after:]
+        )
 
     def search(self, query: str, *, limit: int) -> SearchResult:
         """Look at the text of every post: slow, always complete, and nothing to keep."""
@@ -93,9 +122,9 @@ class MemoryPosts:
 
     def _texts(self) -> Iterator[tuple[int, str]]:
         """Yield number and text of each post, newest first."""
-        for n in range(len(self), 0, -1):
+        for n in range(len(self._rows), 0, -1):
             payload = self._post(n).held.entry.payload
-            if payload is not None:
+            if self._rows[n - 1].is_shown and payload is not None:
                 yield n, searchable_text(payload)
 
     def _post(self, n: int) -> TimelinePost:
@@ -105,7 +134,26 @@ class MemoryPosts:
     def _answers(self, n: int) -> Iterator[tuple[int, int]]:
         row = self._rows[n - 1]
         for answer in self._answers_to.get(row.log.entries[row.seq].entry.id, ()):
-            yield answer, self._rows[answer - 1].order_ms
+            if self._rows[answer - 1].is_shown:
+                yield answer, self._rows[answer - 1].order_ms
+
+    def _numbers(self, log: MemoryLog, seqs: Iterable[int]) -> list[int]:
+        """Return the numbers of the posts among the held entries of a log."""
+        held = (log.entries.get(seq) for seq in seqs)
+        numbers = (self._number_of.get(one.entry.id) for one in held if one is not None)
+        return [n for n in numbers if n is not None]
+
+    def _placed_ms(self, links: PostLinks, held: HeldEntry) -> int:
+        """Return where a post stands, not before what it answers."""
+        order_ms = first_order_ms(held.entry, held.received_ms)
+        parent = None if links.parent is None else self._number_of.get(links.parent)
+        if parent is None or not self._rows[parent - 1].is_shown:
+            return order_ms
+        return max(order_ms, self._rows[parent - 1].order_ms + 1)
+
+    def _move_answers(self, orders_ms: Mapping[int, int]) -> None:
+        for n, order_ms in moved_answers(orders_ms, self._answers).items():
+            self._move(n, order_ms)
 
     def _move(self, n: int, order_ms: int) -> None:
         row = self._rows[n - 1]

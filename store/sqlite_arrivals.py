@@ -84,7 +84,7 @@ class Arrivals:
         self._database.write_many(_INSERT, rows)
         self._database.write_many("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?)", arrivals)
         if any(posts for *_, posts in arrivals):
-            move_answers(self._database, first_n)
+            move_answers(self._database, first_n, n - 1)
         for stretch, entry in _said(stretches):
             learn(self._database, stretch.identity, entry)
 

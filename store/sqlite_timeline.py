@@ -152,11 +152,13 @@ def _belongs(post: TimelinePost, root: bytes) -> bool:
     return entry.id == root or (links is not None and root in links)
 
 
-def move_answers(database: Database, first_n: int) -> None:
-    """Let no post stand before what it answers, now that posts from ``first_n`` on are here."""
+def move_answers(database: Database, first_n: int, last_n: int) -> None:
+    """Let no post stand before what it answers, now that ``first_n..last_n`` are here."""
     raised = {
         answer: parent_ms + 1
-        for answer, payload, parent_id, parent_ms in _answers_before_parents(database, first_n)
+        for answer, payload, parent_id, parent_ms in _answers_before_parents(
+            database, first_n, last_n
+        )
         if _answers(payload, parent_id)
     }
     if not raised:
@@ -179,21 +181,23 @@ def move_answers(database: Database, first_n: int) -> None:
 
 
 def _answers_before_parents(
-    database: Database, first_n: int
+    database: Database, first_n: int, last_n: int
 ) -> Iterable[tuple[int, bytes, bytes, int]]:
     """Return answers that stand too early where they or their parents are new."""
     return database.rows(
         """
         SELECT c.n, c.payload, p.id, p.order_ms
         FROM entry AS c CROSS JOIN entry AS p ON substr(p.id, 1, 5) = c.parent
-        WHERE c.n >= :first AND c.parent IS NOT NULL AND p.order_ms >= c.order_ms
+        WHERE c.n BETWEEN :first AND :last
+            AND c.parent IS NOT NULL AND p.order_ms >= c.order_ms
         UNION ALL
         SELECT c.n, c.payload, p.id, p.order_ms
         FROM entry AS p CROSS JOIN entry AS c ON c.parent = substr(p.id, 1, 5)
-        WHERE p.n >= :first AND p.order_ms >= c.order_ms AND c.n < :first
+        WHERE p.n BETWEEN :first AND :last AND p.order_ms >= c.order_ms
+            AND c.n NOT BETWEEN :first AND :last
         LIMIT :most
         """,
-        {"first": first_n, "most": MAX_MOVED_POSTS},
+        {"first": first_n, "last": last_n, "most": MAX_MOVED_POSTS},
     )
 
 
