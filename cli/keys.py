@@ -13,7 +13,7 @@ from .verbs import VerbGroup
 from .words import LANGUAGES, WORD_COUNT, recovery, typed_words, words_in
 
 if TYPE_CHECKING:
-    from ..node.operations import KeyRestoreResult, KeyVerifyResult
+    from ..node.operations import KeyRestoreResult, KeyVerifyResult, PeriodsResult
     from .shell import Shell
 
 
@@ -234,3 +234,39 @@ def _made(result: KeyRestoreResult, width: int) -> Iterator[Line]:
     else:
         yield line(Span(f"Welcome back, {result.short_id}.", Style.STRONG))
     yield from table([("home", result.home), ("device", result.device)], width)
+
+
+@key_command.command(
+    "periods", examples=("slowlight key periods", "slowlight key periods --publish")
+)
+@click.option("--publish", is_flag=True, help="Publish what is missing now, not when it is due.")
+@click.pass_obj
+def periods_(shell: Shell, publish: bool) -> None:
+    """Show the keys to which private messages are sealed, one for each month.
+
+    A running node publishes them ahead, and erases the secret of each when no message to it can
+    be on its way any more: after its month, twice the longest delay (private.longest_delay_days)
+    and some grace. What was sealed to an erased key can never be read again, by nobody.
+    """
+    from ..node.operations import PERIODS, PeriodsRequest
+
+    with shell.node("key periods") as node:
+        result = node.call(PERIODS, PeriodsRequest(publish=publish))
+    shell.answer(result, _periods(result))
+    if not result.periods:
+        shell.advise(f"Next: {shell.command('run')}, or {shell.command('key periods --publish')}")
+
+
+def _periods(result: PeriodsResult) -> Iterator[Line]:
+    if not result.periods:
+        yield line("No key is published yet; a message to you would use the key of this device.")
+        return
+    if result.published:
+        yield line(Span(f"Published {result.published:,} keys.", Style.GOOD))
+    for month in result.periods:
+        state = "ready" if month.published else "erased" if not month.secret else "not published"
+        yield line(
+            Span(month.from_time[:7], Style.STRONG),
+            f"  {state:<13} ",
+            Span(f"erased by {month.erased[:10]}" if month.secret else "", Style.FAINT),
+        )

@@ -80,12 +80,29 @@ class LimitsConfig(msgspec.Struct, frozen=True):
     ] = 900
 
 
+class PrivateConfig(msgspec.Struct, frozen=True):
+    """``[private]``"""
+
+    months_ahead: Annotated[
+        int,
+        Meta(ge=0, le=120, description="months for which keys of private messages are published"),
+    ] = 24
+    longest_delay_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500, description="longest one-way delay at which you want to be reached"),
+    ] = 30
+    grace_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="days that a secret is kept beyond twice that delay")
+    ] = 30
+
+
 class Config(msgspec.Struct, frozen=True):
     """All settings."""
 
     node: NodeConfig = NodeConfig()
     log: LogConfig = LogConfig()
     limits: LimitsConfig = LimitsConfig()
+    private: PrivateConfig = PrivateConfig()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,20 @@ from .clock import RandomBytes, WallClock, system_clock
 from .config import Config
 from .dialler import Dialler
 from .direct import make_service
+from .errors import ServiceError
 from .home import Home
 from .keys import DeviceKeys
 from .logs import Log, opened_log
 from .network import Carrier, TcpCarrier, make_board, make_reception
+from .period_keys import PeriodKeeper
 from .service import Service
 from .sessions import Bell
 
 QUIET_S: Final = 0.25
 """The search index waits until nothing was committed for this long."""
+FIRST_LOOK_S: Final = 60.0
+"""When a daemon first looks after its period keys."""
+DAY_S: Final = 86_400.0
 _INDEXED_AT_ONCE: Final = 500
 """Posts that the index reads before others have their turn: about 10 ms."""
 
@@ -150,6 +155,7 @@ class _Node:
                 await nursery.start(partial(doors.serve, self._reception))
                 nursery.start_soon(self._dialler.run)
                 nursery.start_soon(keep_indexed, self._store, self._board.stored, self._log)
+                nursery.start_soon(look_after_period_keys, self._service.period_keys, self._log)
                 where = " ".join(doors.addresses)
                 self._log.info("ready", home=str(self._home.path), listening=where)
                 task_status.started(RunningNode(self._service, tuple(doors.addresses)))
@@ -179,6 +185,24 @@ async def keep_indexed(store: NodeStore, stored: Bell, log: Log) -> None:
             log.failure("database failed", reason=str(error))
         if store.change_counter == seen:
             await stored.wait()
+
+
+async def look_after_period_keys(keeper: PeriodKeeper, log: Log) -> None:
+    """Publish period keys ahead and erase those whose time is up, once a day.
+
+    Not at once: the first signature after a start has to wait until peers had the time to say
+    whether this device has written elsewhere.
+    """
+    await trio.sleep(FIRST_LOOK_S)
+    while True:
+        try:
+            kept = keeper.look_after()
+        except (ServiceError, StoreError, OSError) as error:
+            log.warning("period keys not looked after", reason=str(error))
+        else:
+            if kept.published or kept.erased:
+                log.info("period keys", published=kept.published, erased=kept.erased)
+        await trio.sleep(DAY_S)
 
 
 async def _until_quiet(stored: Bell) -> None:

@@ -103,6 +103,8 @@ def make_service(
             pid=os.getpid() if started_ms else 0,
             started_ms=started_ms,
         ),
+        secrets=home.secrets,
+        private=config.private,
         clock=clock,
         random_bytes=random_bytes,
         reach=Reach(listen=config.node.listen, advertise=config.node.advertise),

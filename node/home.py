@@ -54,7 +54,12 @@ class Home:
         """The secrets."""
         from .keys import KeyFiles  # loads cryptography, which a command for a daemon never needs
 
-        return KeyFiles(self.path / "keys", self.ask_passphrase)
+        return KeyFiles(self.secrets, self.ask_passphrase)
+
+    @property
+    def secrets(self) -> Path:
+        """The directory of the secrets, open to their owner alone."""
+        return self.path / "keys"
 
     def having_asked(self) -> Home:
         """Return this home with its passphrase asked for already, if it has one.

@@ -199,7 +199,7 @@ class KeyFiles:
         from .vault import VAULT_BYTES, open_vault
 
         path = self._directory / VAULT_FILE
-        line = self._read_file(VAULT_FILE, 2 * VAULT_BYTES + 1)
+        line = read_private(path, 2 * VAULT_BYTES + 1)
         joined = open_vault(line, self._ask_passphrase(), path)
         return Secrets(
             *(joined[at : at + SECRET_BYTES] for at in range(0, len(joined), SECRET_BYTES))
@@ -224,7 +224,7 @@ class KeyFiles:
         _require_private(self._directory, mode, _DIRECTORY_MODE)
 
     def _read(self, name: str) -> bytes:
-        data = self._read_file(name, _FILE_BYTES)
+        data = read_private(self._directory / name, _FILE_BYTES)
         try:
             secret = bytes.fromhex(data.decode("ascii"))
         except ValueError:
@@ -238,22 +238,27 @@ class KeyFiles:
             )
         return secret
 
-    def _read_file(self, name: str, most_bytes: int) -> bytes:
-        """Read a file that is its owner's alone; one byte too many tells that it is longer."""
-        path = self._directory / name
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise _no_keys(path) from None
-        except OSError as error:
-            raise ServiceError(
-                Code.UNSAFE_HOME,
-                f"{path} cannot be read: {error.strerror}",
-                "put a file of your own there, no link",
-            ) from error
-        with os.fdopen(descriptor, "rb") as file:
-            _require_private(path, os.fstat(descriptor).st_mode, _FILE_MODE)
-            return file.read(most_bytes + 1)
+
+def read_private(path: Path, most_bytes: int) -> bytes:
+    """Read a file that is its owner's alone; one byte too many tells that it is longer.
+
+    Raises:
+        ServiceError: it is missing (``no_identity``), no file of its own or open to others
+            (``unsafe_home``).
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise _no_keys(path) from None
+    except OSError as error:
+        raise ServiceError(
+            Code.UNSAFE_HOME,
+            f"{path} cannot be read: {error.strerror}",
+            "put a file of your own there, no link",
+        ) from error
+    with os.fdopen(descriptor, "rb") as file:
+        _require_private(path, os.fstat(descriptor).st_mode, _FILE_MODE)
+        return file.read(most_bytes + 1)
 
 
 def write_whole(path: Path, line: str) -> None:

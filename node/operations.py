@@ -548,6 +548,41 @@ class InviteResult(Result, frozen=True):
 # Sync
 
 
+class PeriodsRequest(Request, frozen=True):
+    """Look after the period keys of this device, to which private messages are sealed."""
+
+    publish: bool = False
+    """Publish every key of the foresight that is missing; without it nothing is changed."""
+
+
+class PeriodView(View, frozen=True):
+    """One month, and its key."""
+
+    period: int
+    """Months since January 1970, which is 1."""
+    from_time: str
+    from_ms: int
+    until: str
+    until_ms: int
+    """First millisecond after it."""
+    published: bool
+    """Whether others can seal to a key of which the secret is here."""
+    secret: bool
+    """Whether the secret is here."""
+    erased: str
+    erased_ms: int
+    """When the secret is erased at the latest."""
+
+
+class PeriodsResult(Result, frozen=True):
+    """The period keys of this device, earliest first."""
+
+    device: str
+    published: int
+    """How many were published now."""
+    periods: tuple[PeriodView, ...]
+
+
 class SyncRequest(Request, frozen=True):
     """Exchange entries with peers now, once, and tell how it went."""
 
@@ -685,6 +720,7 @@ PEERS: Final = Operation("peers", PeersRequest, PeersResult)
 ADD_PEER: Final = Operation("add_peer", AddPeerRequest, AddPeerResult)
 REMOVE_PEER: Final = Operation("remove_peer", RemovePeerRequest, RemovePeerResult)
 INVITE: Final = Operation("invite", InviteRequest, InviteResult)
+PERIODS: Final = Operation("periods", PeriodsRequest, PeriodsResult)
 SYNC: Final = Operation("sync", SyncRequest, SyncResult)
 """Its progress comes as `SyncEvent`s before the result."""
 
@@ -707,6 +743,7 @@ OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
         ADD_PEER,
         REMOVE_PEER,
         INVITE,
+        PERIODS,
         SYNC,
     )
 }

@@ -8,7 +8,6 @@ from typing import Final
 from ..protocol.content import Follow, Withdraw, decode_content, split_payload
 from ..protocol.content_fields import MAX_IDS
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, Entry
-from ..protocol.run import BLOCK, MAX_RUN_BYTES, open_run
 from ..store.base import LogKey, NodeStore
 from .author import Author
 from .clock import WallClock
@@ -30,6 +29,7 @@ from .operations import (
 )
 from .peering import Peering
 from .views import Views
+from .walk import newest_first
 
 _CHANNELS: Final = (CHANNEL_POSTS,)
 
@@ -160,21 +160,7 @@ class People:
         """Yield what is held of channel 0 of the own identity, from every device."""
         for device in self._store.devices(self._author.identity):
             key = LogKey(device.device, CHANNEL_IDENTITY)
-            for held in self._store.held(key):
-                last = held.last
-                while last >= held.first:
-                    run = self._store.read_run(
-                        key,
-                        max(held.first, last // BLOCK * BLOCK),
-                        last,
-                        end_known=False,
-                        max_bytes=MAX_RUN_BYTES,
-                        now_ms=self._clock(),
-                    )
-                    if run is None:
-                        break
-                    yield from open_run(run)
-                    last = run.first - 1
+            yield from newest_first(self._store, key, self._clock())
 
     def _views(self) -> Views:
         return Views(self._store, self._author.identity)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import __version__
 from ..store.base import NodeStore, Peer, StoreError
 from .author import Author
 from .clock import RandomBytes, WallClock, rfc3339
+from .config import PrivateConfig
 from .errors import Code, ServiceError, storage_error
 from .keys import DeviceKeys
 from .links import ExchangeEnd, ExchangeNews, Links, LiveLink
@@ -25,6 +28,7 @@ from .operations import (
     INVITE,
     NAME,
     PEERS,
+    PERIODS,
     POST,
     PROFILE,
     READ,
@@ -52,6 +56,9 @@ from .people import People
 from .reading import Reading
 from .views import Views
 from .writing import Writing
+
+if TYPE_CHECKING:
+    from .period_keys import PeriodKeeper
 
 Q = TypeVar("Q", bound=Request)
 R = TypeVar("R", bound=Result)
@@ -81,11 +88,18 @@ class Service:
         links: Links,
         *,
         about: About,
+        secrets: Path | None = None,
+        private: PrivateConfig | None = None,
         clock: WallClock,
         random_bytes: RandomBytes,
         reach: Reach,
     ) -> None:
         """Serve the node of a store.
+
+        Args:
+            secrets: directory of the keys, where those of periods are kept; None: this node
+                has no home, and nobody seals messages to it.
+            private: how private messages are prepared for.
 
         Raises:
             ServiceError: ``no_identity``.
@@ -100,6 +114,11 @@ class Service:
             random_bytes=random_bytes,
             on_written=links.store_changed,
         )
+        self._secrets = secrets
+        self._box_secret = keys.box.private
+        self._private = private or PrivateConfig()
+        self._clock = clock
+        self._random_bytes = random_bytes
         self._reading = Reading(store, self._author.identity)
         writing = Writing(store, self._author, self._reading)
         peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
@@ -121,12 +140,34 @@ class Service:
             ADD_PEER.name: peering.add_peer,
             REMOVE_PEER.name: peering.remove_peer,
             INVITE.name: peering.invite,
+            PERIODS.name: lambda request: self.period_keys.periods(request),
         }
 
     @property
     def identity(self) -> bytes:
         """The identity of this node."""
         return self._author.identity
+
+    @cached_property
+    def period_keys(self) -> PeriodKeeper:
+        """The keys of private messages; a daemon looks after them once a day.
+
+        Raises:
+            ServiceError: this node has no home (``invalid``).
+        """
+        from .period_keys import PeriodKeeper  # most commands never need them
+        from .period_secrets import PeriodSecrets
+
+        if self._secrets is None:
+            raise ServiceError(Code.INVALID, "a node without a home has nowhere to keep secrets")
+        return PeriodKeeper(
+            self._store,
+            self._author,
+            PeriodSecrets(self._secrets, self._box_secret, self._random_bytes),
+            self._private,
+            clock=self._clock,
+            random_bytes=self._random_bytes,
+        )
 
     def call(self, operation: Operation[Q, R], request: Q) -> R:
         """Carry out an operation that needs no link; every one but `SYNC`.

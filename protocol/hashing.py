@@ -26,6 +26,8 @@ PERSON_ROSTER: Final = b"sl.roster"
 PERSON_DIGEST: Final = b"sl.digest"
 PERSON_INVITE: Final = b"sl.invite"
 PERSON_TOKEN: Final = b"sl.token"
+PERSON_SEAL: Final = b"sl.seal"
+PERSON_SEAL_HINT: Final = b"sl.seal-hint"
 
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _SHORT_CHARACTERS: Final = 12

@@ -21,6 +21,7 @@ from slowlight.node.operations import (
     NAME,
     OPERATIONS,
     PEERS,
+    PERIODS,
     POST,
     PROFILE,
     READ,
@@ -39,6 +40,7 @@ from slowlight.node.operations import (
     LinkField,
     NameRequest,
     PeersRequest,
+    PeriodsRequest,
     PostRequest,
     PostView,
     ProfileRequest,
@@ -366,6 +368,18 @@ def test_a_synchronisation_tells_its_progress_and_ends_with_a_receipt(ada: Node)
     assert (receipt.in_sync, receipt.total, receipt.took_ms) == (1, counts, 40)
     one = ada.client.call(SYNC, SyncRequest(who=(peers[1].identity.hex(),)))
     assert [end.device for end in one.outcomes] == [peers[1].device.hex()]
+
+
+def test_period_keys_are_published_and_shown(ada: Node) -> None:
+    """Two years of months, once; asking again changes nothing."""
+    assert ada.client.call(PERIODS, PeriodsRequest()).periods == ()
+    first = ada.client.call(PERIODS, PeriodsRequest(publish=True))
+    assert first.published == len(first.periods) == 24
+    assert first.periods[0].from_time == "2030-03-01T00:00:00.000Z"
+    assert first.periods[0].until_ms == first.periods[1].from_ms
+    assert all(month.published and month.secret for month in first.periods)
+    again = ada.client.call(PERIODS, PeriodsRequest(publish=True))
+    assert (again.published, again.periods) == (0, first.periods)
 
 
 def test_every_operation_has_its_story_here() -> None:
