@@ -81,20 +81,21 @@ class SeededLog:
 class SeededPerson:
     """An identity with one device; keys and salts follow from a seed and nothing else."""
 
-    def __init__(self, seed: bytes, *, label: str, from_ms: int) -> None:
+    def __init__(self, seed: bytes, *, label: str, from_ms: int, device_number: int = 0) -> None:
         """Make the keys, and entry 0 of channel 0, which holds the certificate.
 
         Args:
             seed: 32 bytes; one person for each.
             label: what the certificate calls the device.
             from_ms: when device and identity begin, Unix milliseconds.
+            device_number: another one gives another device of the same identity.
         """
-        self._seed = seed
-        self._root_seed = derive_seed(seed, "root")
+        self._seed = seed if device_number == 0 else derive_seed(seed, "device", device_number)
+        self._root_seed = derive_seed(seed, "root")  # the same for all devices
         self.inception: Final = incept(self._root_seed)
         self.identity: Final = self.inception.identity
-        self.device: Final = device_key(derive_seed(seed, "device"))
-        self.box: Final = BoxKeyPair.from_private(derive_seed(seed, "box"))
+        self.device: Final = device_key(derive_seed(self._seed, "device"))
+        self.box: Final = BoxKeyPair.from_private(derive_seed(self._seed, "box"))
         self.logs: Final[dict[int, SeededLog]] = {}
         certificate = Certificate(
             identity=self.identity,

@@ -332,6 +332,10 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing is open; what is remembered stays as long as this object."""
 
+    def logs(self) -> Iterable[MemoryLog]:
+        """Return every log that is held, for those who look into a simulated node."""
+        return self._logs.values()
+
     def _take_run(self, run: Run, arrival: Arrival, commit: _Commit) -> Ingested:
         key = LogKey(run.device, run.channel)
         identity = self._identity_of.get(run.device)
