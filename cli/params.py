@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -21,6 +21,27 @@ def duration_ms(typed: str) -> int:
     if length_ms is None:
         raise click.BadParameter(f"{typed!r} is no length of time; type 90s, 10m, 12h, 7d or 1y")
     return length_ms
+
+
+class DurationRange(click.ParamType[int]):
+    """A length of time, in milliseconds, with bounds that are told in words."""
+
+    name = "duration"
+
+    def __init__(self, least: str, most: str) -> None:
+        """Bounds as they are typed, both included: ``1s``, ``30d``."""
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read what was typed."""
+        length_ms = duration_ms(str(value))
+        if not duration_ms(self._least) <= length_ms <= duration_ms(self._most):
+            raise click.BadParameter(
+                f"{value} is out of range: at least {self._least}, at most {self._most}",
+                ctx,
+                param,
+            )
+        return length_ms
 
 
 def read_stdin() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .lines import Line, Span, Style, flow, line, prose
-from .params import duration_ms, one_name_from
+from .params import DurationRange, one_name_from
 from .quantities import ago, date
 from .verbs import Verb, VerbGroup
 
@@ -136,7 +136,7 @@ def _label(peer: PeerView) -> Span:
     "--valid",
     "valid_ms",
     metavar="DURATION",
-    type=duration_ms,
+    type=DurationRange("1s", "366d"),
     default="7d",
     show_default=True,
     help="How long it may be used.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from .lines import EMPTY, Line, Span, Style, flow, line, prose
-from .params import duration_ms
+from .params import DurationRange
 from .quantities import count, precise_duration, size
 from .verbs import Verb
 
@@ -43,7 +43,7 @@ _OUTCOMES: Final = {
     "--timeout",
     "timeout_ms",
     metavar="DURATION",
-    type=duration_ms,
+    type=DurationRange("1s", "30d"),
     default="10m",
     show_default=True,
     help="Longest time for all; what came until then is kept.",

@@ -25,6 +25,7 @@ from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError, storage_error
 from .home import Home
 from .keys import DeviceKeys, write_whole
+from .names import check_own_line
 from .operations import InitResult, KeyWordsResult
 from .views import Views
 
@@ -97,6 +98,8 @@ def begin(
             f"a label has at most {MAX_LABEL_BYTES} bytes, a place {MAX_PLACE_BYTES}",
             "shorten it",
         )
+    for what, text in (("name", name), ("label", label), ("place", place)):
+        check_own_line(what, text)
     profile = _profile(name)
     home.make()
     with home.lock("slowlight init"):

@@ -15,6 +15,10 @@ from .errors import Code, ServiceError
 
 MAX_CANDIDATES: Final = 8
 
+_STEERING: Final = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what stands around a name."""
+
 _WHOLE_ID: Final = re.compile(r"[0-9a-fA-F]{64}")
 _SHORT_ID: Final = re.compile(r"[0-9a-zA-Z]{4}(-[0-9a-zA-Z]{4}){2}")
 
@@ -51,9 +55,14 @@ def find_who(store: NodeStore, who: str) -> Meant:
     if _WHOLE_ID.fullmatch(who):
         return Meant(bytes.fromhex(who))
     name, at, short = who.rpartition("@")
-    found = _by_short_id(store, short) if at else _by_name(store, who) or _by_short_id(store, who)
     if at:
-        found = [identity for identity in found if name in (identity.petname, identity.name)]
+        found = [
+            identity
+            for identity in _by_short_id(store, short) or _by_invite(store, name)
+            if name in (identity.petname, identity.name)
+        ]
+    else:
+        found = _by_name(store, who) or _by_short_id(store, who) or _by_invite(store, who)
     if not found:
         raise ServiceError(
             Code.NOT_FOUND,
@@ -111,6 +120,23 @@ def check_petname(petname: str) -> None:
         )
 
 
+def check_own_line(what: str, text: str) -> None:
+    """Refuse a line of one's own that would steer the terminals of others.
+
+    Readers replace such characters when they show them; who writes one has mistyped.
+
+    Raises:
+        ServiceError: ``invalid``.
+    """
+    for character in text:
+        if unicodedata.category(character) in _STEERING or character in _TURNING:
+            raise ServiceError(
+                Code.INVALID,
+                f"the {what} holds a control character, U+{ord(character):04X}",
+                "leave it out",
+            )
+
+
 def _invite(line: str) -> Invite:
     try:
         return read_invite(line)
@@ -122,6 +148,16 @@ def _by_name(store: NodeStore, name: str) -> list[Identity]:
     """Return who has this name; the reader's own names win over what people call themselves."""
     named = store.identities_named(name)
     return [identity for identity in named if identity.petname == name] or named
+
+
+def _by_invite(store: NodeStore, text: str) -> list[Identity]:
+    """Return whose invite suggested this name or has this short id, before anything arrived."""
+    invited = {
+        peer.identity: Identity(peer.identity, b"", "", peer.name)
+        for peer in store.peers()
+        if text and text in (peer.name, short_id(peer.identity))
+    }
+    return list(invited.values())
 
 
 def _by_short_id(store: NodeStore, text: str) -> list[Identity]:

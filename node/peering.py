@@ -21,7 +21,7 @@ from .author import Author
 from .clock import RandomBytes, WallClock, rfc3339
 from .errors import Code, ServiceError
 from .links import Links
-from .names import find_who
+from .names import check_own_line, find_who
 from .operations import (
     AddPeerRequest,
     AddPeerResult,
@@ -141,6 +141,7 @@ class Peering:
             raise ServiceError(
                 Code.INVALID, f"a name of more than {MAX_NAME_BYTES} bytes", "shorten it"
             )
+        check_own_line("name", asked)
         known = self._store.identity(self._author.identity)
         return asked or (known.name if known else "")
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from ..protocol.content import Post
-from ..store.base import OWN, HeldEntry, NodeStore, PageMark, StoreError, TimelinePost
+from ..store.base import HeldEntry, NodeStore, PageMark, StoreError, TimelinePost
 from .errors import Code, ServiceError
 from .names import find_entry, find_who
 from .operations import (
@@ -39,7 +39,7 @@ class Reading:
 
     def unread(self) -> int:
         """Count posts of others that arrived since the last reading."""
-        return self._store.count_arrived(after=self._cursor(), besides=OWN)
+        return self._store.count_arrived(after=self._cursor(), besides=self._own)
 
     def read(self, request: ReadRequest) -> ReadResult:
         """Read what is new, or a page of all."""
@@ -56,7 +56,7 @@ class Reading:
         return ReadResult(
             posts=self._views().posts(ordered),
             next_before="",
-            unread=self._store.count_arrived(after=cursor, besides=OWN),
+            unread=self._store.count_arrived(after=cursor, besides=self._own),
         )
 
     def thread(self, request: ThreadRequest) -> ThreadResult:

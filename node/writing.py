@@ -11,7 +11,7 @@ from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS
 from ..store.base import HeldEntry, NodeStore, TimelinePost
 from .author import Author
 from .errors import Code, ServiceError
-from .names import find_entry, find_who
+from .names import check_own_line, find_entry, find_who
 from .operations import (
     PostRequest,
     PostResult,
@@ -167,6 +167,9 @@ def _place(path: str) -> Place | None:
 
 
 def _changed_profile(old: Profile, request: SetProfileRequest) -> Profile:
+    check_own_line("name", request.name or "")
+    for paragraph in (request.bio or "").split("\n"):
+        check_own_line("bio", paragraph.replace("\t", " "))
     try:
         return Profile(
             name=old.name if request.name is None else request.name,

@@ -357,11 +357,11 @@ class NodeStore(LogStore, Protocol):
         """Return the highest ``n`` of any post; 0 if there is none."""
         ...
 
-    def count_arrived(self, *, after: int, besides: str = "") -> int:
+    def count_arrived(self, *, after: int, besides: bytes = b"") -> int:
         """Count the posts with ``n`` above ``after``; cheap however many there are.
 
         Args:
-            besides: leave out those that came this way (`OWN`: the person's own).
+            besides: leave out those of this identity, whichever device wrote them.
         """
         ...
 

@@ -229,7 +229,7 @@ class MemoryStore:
     def newest_arrival(self) -> int:
         return self._posts.newest_arrival()
 
-    def count_arrived(self, *, after: int, besides: str = "") -> int:
+    def count_arrived(self, *, after: int, besides: bytes = b"") -> int:
         return self._posts.count_arrived(after=after, besides=besides)
 
     def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:

@@ -109,11 +109,9 @@ class MemoryPosts:
         in_order = sorted(shown, key=lambda n: (self._rows[n - 1].order_ms, n))
         return [self._post(n) for n in in_order[:limit]]
 
-    def count_arrived(self, *, after: int, besides: str) -> int:
-        """Count the posts behind a number that did not come one way."""
-        return sum(
-            row.is_shown and row.log.entries[row.seq].via != besides for row in self._rows[after:]
-        )
+    def count_arrived(self, *, after: int, besides: bytes) -> int:
+        """Count the posts behind a number that are not of one identity."""
+        return sum(row.is_shown and row.log.identity != besides for row in self._rows[after:])
 
     def search(self, query: str, *, limit: int) -> SearchResult:
         """Look at the text of every post: slow, always complete, and nothing to keep."""

@@ -76,11 +76,15 @@ class SqliteTimeline(SqlitePart):
         )
         return found[0] if found else 0
 
-    def count_arrived(self, *, after: int, besides: str = "") -> int:
+    def count_arrived(self, *, after: int, besides: bytes = b"") -> int:
         wanted = {"after": after, "besides": besides}
         (later,) = self._database.row(
-            "SELECT coalesce(sum(posts), 0) FROM arrival WHERE n > :after"
-            " AND source NOT IN (SELECT n FROM source WHERE via = :besides)",
+            """
+            SELECT coalesce(sum(posts), 0) FROM arrival WHERE n > :after AND log NOT IN (
+                SELECT l.n FROM identity AS i JOIN device AS d ON d.identity = i.n
+                JOIN log AS l ON l.device = d.n WHERE i.id = :besides
+            )
+            """,
             wanted,
         )
         (same,) = self._database.row(
@@ -89,8 +93,11 @@ class SqliteTimeline(SqlitePart):
                 AND n < coalesce(
                     (SELECT min(n) FROM arrival WHERE n > :after), 9223372036854775807
                 )
-                AND (SELECT source FROM arrival WHERE n <= :after ORDER BY n DESC LIMIT 1)
-                    NOT IN (SELECT n FROM source WHERE via = :besides)
+                AND (SELECT log FROM arrival WHERE n <= :after ORDER BY n DESC LIMIT 1)
+                    NOT IN (
+                        SELECT l.n FROM identity AS i JOIN device AS d ON d.identity = i.n
+                        JOIN log AS l ON l.device = d.n WHERE i.id = :besides
+                    )
             """,
             wanted,
         )

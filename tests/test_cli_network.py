@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ from slowlight.node.operations import (
     SyncRequest,
     SyncResult,
 )
-from tests.command_line import NOW_MS, Ending, ScriptedClient, some_peer, someone
+from tests.command_line import NOW_MS, Desk, Ending, ScriptedClient, some_peer, someone
 
 COUNTS = SyncCounts(
     entries_in=1_999,
@@ -239,3 +240,20 @@ def test_the_next_step_is_shown_where_there_is_one() -> None:
     assert status((BOB,), running=False).err == "Next: slowlight run\n"
     assert status().err == "Next: slowlight invite\n"
     assert status((BOB,), (link(BOB, in_sync=True),)).err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("sync", "--timeout", "0s"), "0s is out of range: at least 1s, at most 30d"),
+        (("sync", "--timeout", "31d"), "31d is out of range: at least 1s, at most 30d"),
+        (("invite", "--valid", "0s"), "0s is out of range: at least 1s, at most 366d"),
+        (("sync", "--timeout", "soon"), "'soon' is no length of time"),
+    ],
+)
+def test_a_length_of_time_out_of_range_is_told_in_words(
+    tmp_path: Path, command: tuple[str, ...], said: str
+) -> None:
+    """As it was typed, with what may be typed."""
+    ending = Desk(tmp_path / "ada").type(*command)
+    assert (ending.code, said in ending.err) == (2, True)

@@ -153,3 +153,28 @@ def test_an_invite_to_oneself_is_refused(desk: Desk) -> None:
     uri = desk.type("invite", "--address", "station.example:4242").out.strip()
     assert desk.type("follow", uri).code == 2
     assert desk.type("peer", "add", uri).code == 2
+
+
+@pytest.mark.parametrize("name", ["ada\x07", "ada\x1b[2J", "ada\nbob", "\u202eada", "ada\u2028"])
+def test_ones_own_name_steers_no_terminal(desk: Desk, name: str) -> None:
+    """Readers would replace such characters; whoever types one hears of it, and nothing is said."""
+    ending = desk.type("profile", "--name", name)
+    assert (ending.code, "the name holds a control character, U+" in ending.err) == (2, True)
+    assert desk.type("profile", "--json").json["profile"]["name"] == "ada"
+    assert desk.type("profile", "--bio", "one\ntwo\tthree").code == 0
+    assert desk.type("invite", "--address", "a.example:1", "--name", name).code == 2
+
+
+def test_a_name_from_an_invite_can_be_typed_at_once(desk: Desk, tmp_path: Path) -> None:
+    """Before anything of them has arrived: by the name, the short id, or both."""
+    cyd = Desk(tmp_path / "cyd", name="cyd")
+    uri = cyd.type("invite", "--address", "cyd.example:4242", "--json").json["uri"]
+    assert desk.type("peer", "add", uri).code == 0
+    short_id = cyd.begun.person.short_id
+    for typed in ("cyd", short_id, f"cyd@{short_id}"):
+        ending = desk.type("follow", typed, "--json")
+        assert [one["person"]["identity"] for one in ending.json["outcomes"]] == [
+            cyd.begun.person.identity
+        ]
+    assert desk.type("follow", f"bob@{short_id}").code == 3
+    assert desk.type("follow", "bob").out.startswith("Following bob@")

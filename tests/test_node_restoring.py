@@ -21,6 +21,7 @@ from slowlight.node.operations import (
     PROFILE,
     READ,
     SET_PROFILE,
+    STATUS,
     AddPeerRequest,
     FollowRequest,
     FollowsRequest,
@@ -29,6 +30,7 @@ from slowlight.node.operations import (
     ProfileRequest,
     ReadRequest,
     SetProfileRequest,
+    StatusRequest,
 )
 from slowlight.node.restoring import restore
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS
@@ -164,6 +166,9 @@ async def test_two_machines_of_one_person_follow_each_other_without_a_word(
         await wait_all_tasks_blocked()
         for node in (ada, laptop):
             assert name_of(node, ada.service.identity.hex()) == "ada once more"
+            assert node.service.call(STATUS, StatusRequest()).unread == 0
+            new = node.service.call(READ, ReadRequest())
+            assert (new.posts, new.unread) == ((), 0)
         laptop.stopping.set()
 
 

@@ -196,8 +196,8 @@ def test_what_arrived_is_read_in_the_order_of_arrival(store: NodeStore) -> None:
     assert store.count_arrived(after=store.newest_arrival()) == 0
 
 
-def test_what_came_one_way_can_be_left_out_of_the_count(store: NodeStore) -> None:
-    """A person's own posts are no news to it, wherever among those of others they stand."""
+def test_posts_of_one_identity_can_be_left_out_of_the_count(store: NodeStore) -> None:
+    """A person's own posts are no news, wherever they stand and whichever device wrote them."""
     ada, bob = Person(1), Person(2)
     ada.posts(3)
     bob.posts(3)
@@ -206,9 +206,15 @@ def test_what_came_one_way_can_be_left_out_of_the_count(store: NodeStore) -> Non
     store.append(LogKey(ada.device, 1), ada.signed(), received_ms=START_MS)
     take(store, bob.run(first=1))
     assert store.count_arrived(after=0) == 6
-    assert store.count_arrived(after=0, besides=OWN) == 3
+    assert store.count_arrived(after=0, besides=ada.identity) == 3
     own = [post.n for post in store.arrived(after=0, limit=9) if post.held.via == OWN]
-    assert store.count_arrived(after=own[1], besides=OWN) == 2
+    assert store.count_arrived(after=own[1], besides=ada.identity) == 2
+    elsewhere = Person(1, device_number=1)
+    elsewhere.posts(4)
+    meet(store, elsewhere)
+    take(store, elsewhere.run())
+    assert store.count_arrived(after=own[1]) == 7
+    assert store.count_arrived(after=own[1], besides=ada.identity) == 2
 
 
 def newer_version_of(post: Post) -> bytes:

@@ -375,7 +375,7 @@ def ask_everything(store: NodeStore) -> None:
         store.timeline(identity=identity)
         store.timeline(identity=identity, before=PageMark(RECEIVED_MS, 3))
     store.arrived(after=2, limit=5)
-    store.count_arrived(after=store.newest_arrival() - 1)
+    store.count_arrived(after=store.newest_arrival() - 1, besides=ada.identity)
     store.thread(question.id, limit=5)
     store.entry(question.id)
     store.find_entries(*short_prefix(short_id(question.id)[:4]), 5)
