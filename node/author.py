@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from ..protocol.content import Content, encode_content, make_payload
 from ..protocol.entry import (
@@ -20,6 +21,13 @@ from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
 from .keys import DeviceKeys
 
+MaySign: TypeAlias = Callable[[], None]
+"""Raises ServiceError where the device key must not be used."""
+
+
+def signs_freely() -> None:
+    """Let a device sign that has no home which could be copied or put back."""
+
 
 class Author:
     """Writes the entries of this device."""
@@ -32,11 +40,13 @@ class Author:
         clock: WallClock,
         random_bytes: RandomBytes,
         on_written: Callable[[], None],
+        may_sign: MaySign = signs_freely,
     ) -> None:
         """Take the pen.
 
         Args:
             on_written: called after each commit.
+            may_sign: asked before each signature.
 
         Raises:
             ServiceError: the store knows no identity for this device (``no_identity``).
@@ -53,6 +63,7 @@ class Author:
         self._clock = clock
         self._random_bytes = random_bytes
         self._on_written = on_written
+        self._may_sign = may_sign
 
     def write(
         self,
@@ -69,8 +80,10 @@ class Author:
 
         Raises:
             ServiceError: ``integrity``: the log goes on with something that this home has not
-                written; ``invalid``: a content is too long for an entry.
+                written, or this home must not sign; ``locked``: another process has taken it;
+                ``invalid``: a content is too long for an entry.
         """
+        self._may_sign()
         head = self._own_head(channel)
         elsewhere = self._lamports_elsewhere(channel)
         shown = self._store.shown() if channel in (CHANNEL_IDENTITY, CHANNEL_POSTS) else []

@@ -27,6 +27,7 @@ from .home import Home
 from .keys import DeviceKeys, write_whole
 from .names import check_own_line
 from .operations import InitResult, KeyWordsResult
+from .pen import Pen
 from .views import Views
 
 OpenStore: TypeAlias = Callable[[Home], NodeStore]
@@ -122,7 +123,12 @@ def begin(
             if not home.installation.exists():
                 write_whole(home.installation, store.nonce.hex())
             author = Author(
-                store, keys, clock=clock, random_bytes=random_bytes, on_written=_nobody_to_tell
+                store,
+                keys,
+                clock=clock,
+                random_bytes=random_bytes,
+                on_written=_nobody_to_tell,
+                may_sign=Pen(home, store, keys.device).require,
             )
             if profile is not None and store.profile(author.identity) is None:
                 author.write(CHANNEL_IDENTITY, [profile])

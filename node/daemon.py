@@ -26,6 +26,7 @@ from .home import Home
 from .keys import DeviceKeys
 from .logs import Log, opened_log
 from .network import Carrier, TcpCarrier, make_board, make_reception
+from .pen import Pen
 from .period_keys import PeriodKeeper
 from .service import Service
 from .sessions import Bell
@@ -118,8 +119,18 @@ class _Node:
         self._store = store
         self._carrier = carrier
         self._log = log
+        pen = Pen(home, store, keys.device)
+        if pen.objection is not None:
+            log.warning("must not sign", reason=pen.objection.message, advice=pen.objection.hint)
         self._board = make_board(
-            store, keys, config, carrier, clock=clock, random_bytes=random_bytes, log=log
+            store,
+            keys,
+            config,
+            carrier,
+            clock=clock,
+            random_bytes=random_bytes,
+            log=log,
+            before_sending=pen.before_sending,
         )
         self._service = make_service(
             home,
@@ -130,6 +141,7 @@ class _Node:
             clock=clock,
             random_bytes=random_bytes,
             started_ms=clock(),
+            may_sign=pen.require,
         )
         self._api = ApiServer(make_app(self._service, log), log)
         self._reception = make_reception(

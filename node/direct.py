@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..store.base import NodeStore, Peer
+from .author import MaySign
 from .beginning import OpenStore, open_own_store, open_sqlite_store
 from .client import OnEvent, ignore_events
 from .clock import RandomBytes, WallClock, system_clock
@@ -17,6 +18,7 @@ from .keys import DeviceKeys
 from .links import ExchangeEnd, Links, LiveLink, OnNews
 from .operations import Operation, Request, Result, SyncRequest
 from .peering import Reach
+from .pen import Pen
 from .service import About, Service
 from .shell import decode_request, encode_request
 
@@ -91,8 +93,13 @@ def make_service(
     clock: WallClock,
     random_bytes: RandomBytes,
     started_ms: int = 0,
+    may_sign: MaySign | None = None,
 ) -> Service:
-    """Return the service of a home, in its daemon (``started_ms`` above 0) or without one."""
+    """Return the service of a home, in its daemon (``started_ms`` above 0) or without one.
+
+    Args:
+        may_sign: asked before each signature; None: whatever speaks against it in the home.
+    """
     return Service(
         store,
         keys,
@@ -108,6 +115,7 @@ def make_service(
         clock=clock,
         random_bytes=random_bytes,
         reach=Reach(listen=config.node.listen, advertise=config.node.advertise),
+        may_sign=may_sign or Pen(home, store, keys.device).require,
     )
 
 
@@ -129,11 +137,19 @@ def open_direct(
     keys = home.keys.device_keys()
     store = open_own_store(home, open_store)
     try:
+        pen = Pen(home, store, keys.device)
 
         def momentary_board() -> Switchboard:
             from .network import outgoing_board
 
-            return outgoing_board(store, keys, config, clock=clock, random_bytes=random_bytes)
+            return outgoing_board(
+                store,
+                keys,
+                config,
+                clock=clock,
+                random_bytes=random_bytes,
+                before_sending=pen.before_sending,
+            )
 
         yield DirectClient(
             make_service(
@@ -144,6 +160,7 @@ def open_direct(
                 MomentaryLinks(momentary_board),
                 clock=clock,
                 random_bytes=random_bytes,
+                may_sign=pen.require,
             )
         )
     finally:

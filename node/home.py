@@ -24,6 +24,9 @@ MAX_SOCKET_PATH_BYTES: Final = 103
 
 _MAX_HOLDER_BYTES: Final = 1_000
 
+NameMachine: TypeAlias = Callable[[], str]
+"""Names the machine that this runs on, as `place.this_machine` does."""
+
 AskPassphrase: TypeAlias = Callable[[], str]
 """Gets the passphrase of the keys from whoever knows it."""
 
@@ -37,12 +40,19 @@ def nobody_to_ask() -> NoReturn:
     )
 
 
+def _this_machine() -> str:
+    from .place import this_machine  # asks the system, which a command for a daemon never needs
+
+    return this_machine()
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Where everything of one node is."""
 
     path: Path
     ask_passphrase: AskPassphrase = field(default=nobody_to_ask, repr=False, compare=False)
+    machine: NameMachine = field(default=_this_machine, repr=False, compare=False)
 
     @property
     def database(self) -> Path:
@@ -85,6 +95,11 @@ class Home:
     def installation(self) -> Path:
         """The nonce of the database that this home began with."""
         return self.path / "installation"
+
+    @property
+    def witness(self) -> Path:
+        """What this device has let out, and where the home was made (see `witness`)."""
+        return self.path / "witness"
 
     def make(self) -> None:
         """Create the directory, open to its owner alone, unless it is there.
@@ -139,24 +154,63 @@ class Home:
                 f"the home {self.path} cannot be written: {error.strerror}",
                 "make it writable, or copy it to where it is: even reading keeps notes there",
             ) from error
-        lock = HomeLock(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, _MAX_HOLDER_BYTES, 0)
-            lock.close()
-            raise self._held(holder) from None
+            noted = os.pread(descriptor, _MAX_HOLDER_BYTES, 0)
+            os.close(descriptor)
+            raise self._held(_holder_of(noted)) from None
+        try:
+            self._require_nobody_elsewhere(descriptor)
+        except ServiceError:
+            os.close(descriptor)
+            raise
         with suppress(OSError):  # the disk is full: nobody will see whose lock it is
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, msgspec.json.encode(Holder(os.getpid(), purpose)), 0)
-        return lock
+            os.pwrite(descriptor, msgspec.json.encode(self._me(purpose)), 0)
+        return HomeLock(descriptor)
 
-    def _held(self, holder: bytes) -> ServiceError:
+    def require_still_held(self) -> None:
+        """Require that no process elsewhere took the home from this one, which has locked it.
+
+        Not every folder that several machines share keeps locks. There the last who came
+        has the home, and whoever had it before finds out here, before each signature.
+
+        Raises:
+            ServiceError: ``locked``.
+        """
         try:
-            known = msgspec.json.decode(holder, type=Holder)
-            who = f"process {known.pid} ({known.purpose})"
-        except msgspec.DecodeError:
-            who = "another process"
+            noted = (self.path / "lock").read_bytes()[:_MAX_HOLDER_BYTES]
+        except FileNotFoundError:
+            return  # a home that is only read by a test, or whose note could not be written
+        holder = _holder_of(noted)
+        if holder is not None and not holder.is_same_process(self._me("")):
+            raise self._held(holder)
+
+    def _me(self, purpose: str) -> Holder:
+        return Holder(os.getpid(), purpose, self.machine(), os.uname().nodename)
+
+    def _require_nobody_elsewhere(self, descriptor: int) -> None:
+        """Require that no other machine has the home, as far as it noted so.
+
+        A process of this machine that left its note has died: it would hold the lock.
+        """
+        holder = _holder_of(os.pread(descriptor, _MAX_HOLDER_BYTES, 0))
+        machine = self.machine()
+        if holder is None or not holder.machine or not machine or holder.machine == machine:
+            return
+        raise ServiceError(
+            Code.LOCKED,
+            f"{self.path} is in use on another machine, {holder.host}, by process {holder.pid}"
+            f" ({holder.purpose}), or was when that machine was cut off",
+            f"stop it there; if it cannot run any more: rm {shlex.quote(str(self.path / 'lock'))}",
+        )
+
+    def _held(self, holder: Holder | None) -> ServiceError:
+        who = "another process"
+        if holder is not None:
+            where = "" if holder.host in ("", os.uname().nodename) else f" on {holder.host}"
+            who = f"process {holder.pid}{where} ({holder.purpose})"
         return ServiceError(
             Code.LOCKED,
             f"{self.path} is in use by {who}",
@@ -171,7 +225,9 @@ class HomeLock:
         self._descriptor = descriptor
 
     def close(self) -> None:
-        """Let go of the home."""
+        """Let go of the home, and leave no note of having had it."""
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
     def __enter__(self) -> HomeLock:
@@ -186,6 +242,22 @@ class Holder(msgspec.Struct, frozen=True):
 
     pid: int
     purpose: str
+    machine: str = ""
+    """As `place.this_machine` names it."""
+    host: str = ""
+    """For people; tells containers of one machine apart as well."""
+
+    def is_same_process(self, other: Holder) -> bool:
+        """Say whether both are one process, whatever it does."""
+        return (self.pid, self.machine, self.host) == (other.pid, other.machine, other.host)
+
+
+def _holder_of(noted: bytes) -> Holder | None:
+    """Read who has the lock; None if nobody noted it."""
+    try:
+        return msgspec.json.decode(noted, type=Holder)
+    except msgspec.DecodeError:
+        return None
 
 
 def locate(

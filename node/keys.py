@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -261,16 +261,20 @@ def read_private(path: Path, most_bytes: int) -> bytes:
         return file.read(most_bytes + 1)
 
 
-def write_whole(path: Path, line: str) -> None:
+def write_whole(path: Path, line: str | Callable[[int], str]) -> None:
     """Write a small file, for its owner alone, so that it is there whole or not at all.
 
     Also after a power cut, and without following a link.
+
+    Args:
+        line: what it shall hold, or what says so when it is given the file's descriptor.
     """
     temporary = path.with_name(f"{path.name}{_NEW}")
     temporary.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(temporary, flags, _FILE_MODE), "wb") as file:
-        file.write(line.encode("ascii") + b"\n")
+        text = line if isinstance(line, str) else line(file.fileno())
+        file.write(text.encode("ascii") + b"\n")
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)

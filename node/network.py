@@ -30,7 +30,7 @@ from .exchange import DialError
 from .keys import DeviceKeys
 from .logs import Log, no_log
 from .peering import token_for
-from .switchboard import Dialled, Switchboard
+from .switchboard import BeforeSending, Dialled, Switchboard, sends_freely
 
 
 class Listening(Protocol):
@@ -199,8 +199,13 @@ def make_board(
     clock: WallClock,
     random_bytes: RandomBytes,
     log: Log,
+    before_sending: BeforeSending = sends_freely,
 ) -> Switchboard:
-    """Return the switchboard of a node, which dials by ``carrier``."""
+    """Return the switchboard of a node, which dials by ``carrier``.
+
+    Args:
+        before_sending: called before anything new of this device may reach a peer.
+    """
     identity = store.identity_of(keys.device)
     if identity is None:
         raise ServiceError(
@@ -215,6 +220,7 @@ def make_board(
         log=log,
         most_links=config.limits.links,
         silence_s=config.limits.silence_s,
+        before_sending=before_sending,
     )
 
 
@@ -225,10 +231,18 @@ def outgoing_board(
     *,
     clock: WallClock,
     random_bytes: RandomBytes,
+    before_sending: BeforeSending = sends_freely,
 ) -> Switchboard:
     """Return the switchboard of a node that only dials, over TCP."""
     return make_board(
-        store, keys, config, TcpCarrier(), clock=clock, random_bytes=random_bytes, log=no_log()
+        store,
+        keys,
+        config,
+        TcpCarrier(),
+        clock=clock,
+        random_bytes=random_bytes,
+        log=no_log(),
+        before_sending=before_sending,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import __version__
 from ..store.base import NodeStore, Peer, StoreError
-from .author import Author
+from .author import Author, MaySign, signs_freely
 from .clock import RandomBytes, WallClock, rfc3339
 from .config import PrivateConfig
 from .errors import Code, ServiceError, storage_error
@@ -93,8 +93,12 @@ class Service:
         clock: WallClock,
         random_bytes: RandomBytes,
         reach: Reach,
+        may_sign: MaySign = signs_freely,
     ) -> None:
         """Serve the node of a store.
+
+        Args:
+            may_sign: asked before each signature.
 
         Args:
             secrets: directory of the keys, where those of periods are kept; None: this node
@@ -113,6 +117,7 @@ class Service:
             clock=clock,
             random_bytes=random_bytes,
             on_written=links.store_changed,
+            may_sign=may_sign,
         )
         self._secrets = secrets
         self._box_secret = keys.box.private

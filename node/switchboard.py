@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import trio
 
@@ -17,6 +17,7 @@ from ..sync.offers import Offers
 from ..sync.session import Session
 from .carriers.base import Link
 from .clock import WallClock
+from .errors import ServiceError
 from .exchange import DialError, Exchange
 from .interest import other_devices, roster_of
 from .links import ExchangeEnd, LiveLink, OnNews
@@ -45,6 +46,14 @@ class Dial(Protocol):
         ...
 
 
+BeforeSending: TypeAlias = Callable[[], None]
+"""Called before anything new of this device may reach a peer; raises ServiceError to stop it."""
+
+
+def sends_freely() -> None:
+    """Send whatever a device has written that has no home."""
+
+
 class Switchboard:
     """The sessions of one node, at most one for each device of a peer."""
 
@@ -59,7 +68,9 @@ class Switchboard:
         log: Log,
         most_links: int,
         silence_s: float,
+        before_sending: BeforeSending = sends_freely,
     ) -> None:
+        self._before_sending = before_sending
         self._store = store
         self.identity: Final = identity
         self._own_device = device
@@ -151,6 +162,9 @@ class Switchboard:
             return None
         if existing is not None:
             existing.say_goodbye(ByeReason.BUSY, "another link to this node is newer")
+        if not self._may_send():
+            self._tasks.start_soon(link.aclose)
+            return None
         session = Session(
             self._store,
             roster=self._roster,
@@ -265,11 +279,22 @@ class Switchboard:
             self.interest_changed()
 
     def _offer(self, *, besides: LiveSession | None) -> None:
+        if self._live and not self._may_send():
+            for one in self._live.values():
+                one.say_goodbye(ByeReason.SHUTDOWN)
         for one in self._live.values():
             if one is not besides:
                 one.session.store_changed()
                 one.wake()
         self.stored.ring()
+
+    def _may_send(self) -> bool:
+        try:
+            self._before_sending()
+        except ServiceError as error:
+            self._log.failure("nothing can be sent", reason=error.message)
+            return False
+        return True
 
     # Exchanging now
 

@@ -1,0 +1,54 @@
+"""The pen of a home: whether it may sign, and what has to be done before anything is sent."""
+
+from __future__ import annotations
+
+from ..store.base import NodeStore
+from .errors import Code, ServiceError
+from .home import Home
+from .witness import Witness
+
+
+class Pen:
+    """Guards the device key of one home, as long as this process has it."""
+
+    def __init__(self, home: Home, store: NodeStore, device: bytes) -> None:
+        """Look at the home once; what is found holds until it is opened again."""
+        self._home = home
+        self._witness = Witness(home, store, device)
+        try:
+            self.objection = self._witness.objection()
+        except OSError as error:
+            self.objection = _unwritable(home, error)
+
+    def require(self) -> None:
+        """Require that this home may sign now.
+
+        Raises:
+            ServiceError: ``integrity``: it is a copy, or was put back from an older one;
+                ``locked``: another process has taken the home.
+        """
+        if self.objection is not None:
+            raise self.objection
+        self._home.require_still_held()
+
+    def before_sending(self) -> None:
+        """Note what this device has signed, before a peer may see it.
+
+        A home that must not sign notes nothing: it would witness against itself no more.
+
+        Raises:
+            ServiceError: ``storage``: it cannot be noted, so nothing may be sent.
+        """
+        if self.objection is None:
+            try:
+                self._witness.cover()
+            except OSError as error:
+                raise _unwritable(self._home, error) from error
+
+
+def _unwritable(home: Home, error: OSError) -> ServiceError:
+    return ServiceError(
+        Code.STORAGE,
+        f"{home.witness} cannot be kept: {error.strerror or error}",
+        "check the free space and the permissions of the home",
+    )
