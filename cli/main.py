@@ -44,6 +44,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
         },
         "Network": {
             "run": Listed("running", "Run the node, so that it meets others"),
+            "service": Listed("service", "Keep the node running, by systemd"),
             "status": Listed("status", "See whether everything is in sync"),
             "sync": Listed("syncing", "Exchange posts with your peers now"),
             "peer": Listed("peering", "Add, list and remove the nodes to talk to"),
@@ -57,6 +58,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
         "More": {
             "demo": Listed("demo", "Watch two nodes carry a real conversation"),
             "sim": Listed("simulating", "Let a real conversation come to a node"),
+            "completion": Listed("completion", "Let your shell complete what you type"),
             "help": Listed("topics", "Read about a command or a topic"),
         },
     },

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from .quantities import read_duration_ms
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 STDIN: Final = "-"
 MAX_STDIN_BYTES: Final = 1 << 20
@@ -42,6 +45,24 @@ class DurationRange(click.ParamType[int]):
                 param,
             )
         return length_ms
+
+
+def complete_who(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer people to the shell that completes a line."""
+    from .completion import people_items
+
+    return people_items(context, incomplete)
+
+
+def complete_entry(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer ids of posts to the shell that completes a line."""
+    from .completion import entry_items
+
+    return entry_items(context, incomplete)
 
 
 def read_stdin() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .lines import Line, Span, Style, flow, line, prose
-from .params import DurationRange, one_name_from
+from .params import DurationRange, complete_who, one_name_from
 from .quantities import ago, date
 from .verbs import Verb, VerbGroup
 
@@ -41,7 +41,7 @@ def peer_command() -> None:
         "slowlight peer add ada --address 192.0.2.7:4242",
     ),
 )
-@click.argument("who")
+@click.argument("who", shell_complete=complete_who)
 @_address
 @click.option("--name", default="", help="Your name for this node.")
 @click.pass_obj
@@ -85,7 +85,7 @@ def list_(shell: Shell) -> None:
 @peer_command.command(
     "remove", examples=("slowlight peer remove ada", "slowlight peer remove k3v9-7qpm-x2da")
 )
-@click.argument("who")
+@click.argument("who", shell_complete=complete_who)
 @click.pass_obj
 def remove(shell: Shell, who: str) -> None:
     """Forget a node.

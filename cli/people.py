@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .lines import Line, Span, Style, line, prose, table
-from .params import in_parts, names_from
+from .params import complete_who, in_parts, names_from
 from .verbs import Verb
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ WHO_HELP = (
     examples=("slowlight follow ada", "slowlight follow - < crew.txt"),
     help=f"Follow people: their posts are fetched and kept from now on.\n\n{WHO_HELP}",
 )
-@click.argument("who", nargs=-1, required=True)
+@click.argument("who", nargs=-1, required=True, shell_complete=complete_who)
 @click.pass_obj
 def follow_command(shell: Shell, who: Sequence[str]) -> None:
     """Follow people."""
@@ -51,7 +51,7 @@ def follow_command(shell: Shell, who: Sequence[str]) -> None:
     examples=("slowlight unfollow ada", "slowlight unfollow - < crew.txt"),
     help=f"Stop following people; what is here of them stays.\n\n{WHO_HELP}",
 )
-@click.argument("who", nargs=-1, required=True)
+@click.argument("who", nargs=-1, required=True, shell_complete=complete_who)
 @click.pass_obj
 def unfollow_command(shell: Shell, who: Sequence[str]) -> None:
     """Stop following people."""
@@ -77,7 +77,7 @@ def _outcomes(outcomes: Sequence[FollowOutcome], changed: str, unchanged: str) -
     cls=Verb,
     examples=("slowlight follows", "slowlight follows ada --json"),
 )
-@click.argument("who", default="")
+@click.argument("who", default="", shell_complete=complete_who)
 @click.pass_obj
 def follows_command(shell: Shell, who: str) -> None:
     """List whom someone follows; without WHO, whom you follow."""
@@ -101,7 +101,7 @@ def _follows(result: FollowsResult) -> Iterator[Line]:
     cls=Verb,
     examples=("slowlight name k3v9-7qpm-x2da ada", "slowlight name ada --remove"),
 )
-@click.argument("who")
+@click.argument("who", shell_complete=complete_who)
 @click.argument("petname", required=False)
 @click.option("--remove", is_flag=True, help="Take the name away.")
 @click.pass_obj
@@ -124,7 +124,7 @@ def name_command(shell: Shell, who: str, petname: str | None, remove: bool) -> N
         'slowlight profile --name ada --bio "Geologist, Jezero crater" --language en --language fr',
     ),
 )
-@click.argument("who", required=False)
+@click.argument("who", required=False, shell_complete=complete_who)
 @click.option("--name", help="Your name.")
 @click.option("--bio", metavar="TEXT", help="A few words about you.")
 @click.option("--place", metavar="PATH", help="Where you are: sol/mars/jezero.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from .lines import EMPTY, Line, Span, Style, line, prose, table
+from .params import complete_entry
 from .quantities import count, date, size
 from .text import NOT_HERE, Look, answers, post_lines, thread_lines
 from .verbs import Verb
@@ -162,7 +163,7 @@ def _look_up(node: Client, entry_id: str) -> PostView | None:
     cls=Verb,
     examples=("slowlight show k3v9-7qpm-x2da", "slowlight show k3v9 --json"),
 )
-@click.argument("entry", metavar="ID")
+@click.argument("entry", metavar="ID", shell_complete=complete_entry)
 @click.pass_obj
 def show_command(shell: Shell, entry: str) -> None:
     """Look at one entry closely: its text, who signed it, when it came and by whom.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from .lines import EMPTY, Line, Span, Style, flow, line, prose
-from .params import DurationRange
+from .params import DurationRange, complete_who
 from .quantities import count, precise_duration, size
 from .verbs import Verb
 
@@ -38,7 +38,7 @@ _OUTCOMES: Final = {
     cls=Verb,
     examples=("slowlight sync", "slowlight sync ada --timeout 30s"),
 )
-@click.argument("who", nargs=-1)
+@click.argument("who", nargs=-1, shell_complete=complete_who)
 @click.option(
     "--timeout",
     "timeout_ms",

@@ -684,6 +684,19 @@ class KeyRestoreResult(Result, frozen=True):
     """The new device; empty in a dry run."""
 
 
+class ServiceResult(Result, frozen=True):
+    """The unit that keeps a node running."""
+
+    unit: str
+    """Its file."""
+    text: str
+    """What stands in it, or would."""
+    installed: bool
+    """Whether it stands there now, or would without ``dry_run``."""
+    changed: bool
+    dry_run: bool
+
+
 class ConfigItem(View, frozen=True):
     """One setting."""
 
