@@ -28,6 +28,8 @@ PERSON_INVITE: Final = b"sl.invite"
 PERSON_TOKEN: Final = b"sl.token"
 PERSON_SEAL: Final = b"sl.seal"
 PERSON_SEAL_HINT: Final = b"sl.seal-hint"
+PERSON_SKETCH: Final = b"sl.sketch"
+PERSON_RANGE: Final = b"sl.range"
 
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _SHORT_CHARACTERS: Final = 12
