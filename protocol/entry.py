@@ -130,6 +130,16 @@ def hash_header(header: bytes) -> bytes:
     return hasher.digest()
 
 
+def payload_hasher() -> blake2b:
+    """Return the hasher of payloads, to be copied by loops that cannot afford a call for each."""
+    return _payload_hash
+
+
+def header_hasher() -> blake2b:
+    """Return the hasher of headers, to be copied like `payload_hasher`."""
+    return _header_hash
+
+
 def encode_header(device: bytes, channel: int, prev: bytes, entry: Entry) -> bytes:
     """Return the canonical header of ``entry``, which continues ``prev`` in its log."""
     return pack(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from ..protocol.entry import Entry, LogHead
@@ -18,6 +19,7 @@ from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import Ident, VerifiedIdent
 from ..protocol.roster import Roster
 from ..protocol.run import Run
+from .scrub import ScrubSlice
 
 MAX_RECORD_BYTES_OF_IDENTITY: Final = 28_000
 """All signed records of an identity together: with 64 devices they still fit an IDENT frame."""
@@ -179,6 +181,9 @@ class PeerMemory:
     """Its digest after which we wanted nothing more; empty if none."""
 
 
+HEADER_SHARE_BYTES: Final = 120
+"""What an entry takes besides its payload: row, id, and its part of the indexes."""
+
 OWN: Final = "own"
 """How own entries came (`HeldEntry.via`)."""
 
@@ -198,8 +203,47 @@ class Totals:
     search_behind: int
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one identity takes."""
+
+    identity: bytes
+    entries: int
+    payload_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """What it counts for quotas: payloads, and about what a header takes."""
+        return self.payload_bytes + self.entries * HEADER_SHARE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """How a store lies on the disk; all 0 for one in memory."""
+
+    database_bytes: int
+    free_bytes: int
+    """Of those, pages that nothing uses; compacting gives them back."""
+    log_bytes: int
+    """The write-ahead log beside it."""
+    index_bytes: int
+    """The search index inside it."""
+    lost_entries: int
+    """Damaged entries that were taken out and have not come back yet."""
+
+
 class StoreError(SlowlightError):
     """The store cannot be opened, read or written: what is wrong and what to do about it."""
+
+
+class LostHeadError(StoreError):
+    """The newest entries of an own log were damaged here: to write another would fork the log."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the newest entries of this log were damaged on the disk and have not come back yet:"
+            " writing others in their place would contradict them"
+        )
 
 
 class LogStore(Protocol):
@@ -449,6 +493,34 @@ class NodeStore(LogStore, Protocol):
 
     def put_setting(self, name: str, value: str) -> None:
         """Keep a small value by name."""
+        ...
+
+    def scrub(self, *, after: int, limit: int, now_ms: int, mend: bool = True) -> ScrubSlice:
+        """Hash a part of what is held again, and take out what is no longer as it was signed.
+
+        What is taken out leaves a gap that `holes` names, or a log that ends lower.
+
+        Args:
+            after: 0 to begin, then `ScrubSlice.next`.
+            limit: about how many entries.
+            mend: False: only look.
+        """
+        ...
+
+    def shares(self) -> list[Share]:
+        """Return how much of the store each identity takes, the largest first."""
+        ...
+
+    def file_state(self) -> FileState:
+        """Return how the store lies on the disk; costs little."""
+        ...
+
+    def backup(self, path: Path) -> None:
+        """Write a whole copy to a file that must not exist; half a copy never has its name.
+
+        Raises:
+            StoreError: it cannot be written, or the copy turned out damaged.
+        """
         ...
 
     def totals(self) -> Totals:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Final, TypeVar
 
 from ..protocol.entry import (
@@ -25,6 +26,7 @@ from .base import (
     NO_MEMORY,
     OWN,
     Device,
+    FileState,
     Follow,
     HeldEntry,
     Identity,
@@ -36,6 +38,8 @@ from .base import (
     Peer,
     PeerMemory,
     SearchResult,
+    Share,
+    StoreError,
     TimelinePost,
     Totals,
 )
@@ -50,6 +54,7 @@ from .intervals import missing
 from .memory_log import Arrival, MemoryLog, Taken
 from .memory_people import MemoryPerson, Words, words_of
 from .memory_posts import MemoryPosts
+from .scrub import ScrubSlice
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -317,6 +322,25 @@ class MemoryStore:
 
     def put_setting(self, name: str, value: str) -> None:
         self._settings[name] = value
+
+    def scrub(self, *, after: int, limit: int, now_ms: int, mend: bool = True) -> ScrubSlice:  # noqa: ARG002  no disk changes what is in memory
+        held = sum(len(log.entries) for log in self._logs.values())
+        return ScrubSlice(next=0, entries=held, damaged=0, mended=0, named=())
+
+    def shares(self) -> list[Share]:
+        entries: Counter[bytes] = Counter()
+        payload_bytes: Counter[bytes] = Counter()
+        for log in self._logs.values():
+            entries[log.identity] += len(log.entries)
+            payload_bytes[log.identity] += log.payload_bytes
+        shares = (Share(each, entries[each], payload_bytes[each]) for each in entries)
+        return sorted(shares, key=lambda share: -share.bytes)
+
+    def file_state(self) -> FileState:
+        return FileState(0, 0, 0, 0, 0)
+
+    def backup(self, path: Path) -> None:
+        raise StoreError(f"{path}: a store in memory cannot be copied to a file")
 
     def totals(self) -> Totals:
         held = [each for log in self._logs.values() for each in log.entries.values()]

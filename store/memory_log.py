@@ -63,6 +63,12 @@ class MemoryLog:
         newest = self.entries[self.intervals[-1].last].entry
         return LogHead(newest.seq, newest.id, newest.lamport)
 
+    @property
+    def payload_bytes(self) -> int:
+        """How much the payloads take that are held."""
+        entries = (held.entry for held in self.entries.values())
+        return sum(entry.size for entry in entries if entry.payload is not None)
+
     def append(self, signed: Sequence[tuple[Entry, bytes]], arrival: Arrival) -> Taken:
         """Append own entries.
 

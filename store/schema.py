@@ -227,6 +227,43 @@ _NODE: Final = (
     """,
 )
 
+RECOUNT_PAYLOADS: Final = """
+    UPDATE log SET payload_bytes = (
+        SELECT coalesce(sum(length(e.payload)), 0) FROM arrival AS a
+        CROSS JOIN entry AS e ON e.n BETWEEN a.n AND a.n + a.last - a.first
+        WHERE a.log = log.n)
+"""
+"""What arrives is counted by whoever writes it, what leaves by triggers; this counts anew."""
+
+_UPKEEP: Final = (
+    """
+    CREATE TABLE quarantine (  -- entries that were damaged here, until they have come back
+        log INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        stored_id BLOB,  -- either of them may be the true one
+        computed_id BLOB,
+        reason TEXT NOT NULL,
+        found_ms INTEGER NOT NULL,
+        PRIMARY KEY (log, seq)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "ALTER TABLE log ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0",
+    RECOUNT_PAYLOADS,
+    """
+    CREATE TRIGGER payload_dropped AFTER UPDATE OF payload ON entry BEGIN
+        UPDATE log SET payload_bytes = payload_bytes
+            + coalesce(length(new.payload), 0) - coalesce(length(old.payload), 0)
+        WHERE n = (SELECT log FROM arrival WHERE n <= new.n ORDER BY n DESC LIMIT 1);
+    END
+    """,
+    """
+    CREATE TRIGGER entry_deleted AFTER DELETE ON entry WHEN old.payload IS NOT NULL BEGIN
+        UPDATE log SET payload_bytes = payload_bytes - length(old.payload)
+        WHERE n = (SELECT log FROM arrival WHERE n <= old.n ORDER BY n DESC LIMIT 1);
+    END
+    """,
+)
+
 
 class Migration(NamedTuple):
     """One step from an older database to a newer one."""
@@ -241,7 +278,15 @@ def _first_tables(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-MIGRATIONS: Final = (Migration("first_tables", _first_tables),)
+def _upkeep(connection: sqlite3.Connection) -> None:
+    for statement in _UPKEEP:
+        connection.execute(statement)
+
+
+MIGRATIONS: Final = (
+    Migration("first_tables", _first_tables),
+    Migration("upkeep", _upkeep),
+)
 """In order; the names of those that ran are kept in the database."""
 
 

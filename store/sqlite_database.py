@@ -45,12 +45,12 @@ class Database:
                 cached_statements=_CACHED_STATEMENTS,
             )
         except sqlite3.Error as error:
-            raise _explained(path, error) from error
+            raise explained(path, error) from error
         try:
             self._prepare()
         except sqlite3.Error as error:
             self.connection.close()
-            raise _explained(path, error) from error
+            raise explained(path, error) from error
         except BaseException:
             self.connection.close()
             raise
@@ -73,21 +73,21 @@ class Database:
         try:
             return self.connection.execute(statement, arguments).fetchall()
         except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+            raise explained(self.path, error) from error
 
     def row(self, statement: str, arguments: Arguments = ()) -> Any:
         """Return the first row of a query, or None."""
         try:
             return self.connection.execute(statement, arguments).fetchone()
         except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+            raise explained(self.path, error) from error
 
     def each(self, statement: str, arguments: Arguments = ()) -> Iterator[Any]:
         """Yield the rows of a query as they are asked for; nothing may be written meanwhile."""
         try:
             yield from self.connection.execute(statement, arguments)
         except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+            raise explained(self.path, error) from error
 
     def write(self, statement: str, arguments: Arguments = ()) -> int:
         """Change rows inside `writing`; return how many."""
@@ -114,7 +114,7 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+            raise explained(self.path, error) from error
 
     def file_bytes(self) -> int:
         """Return the size on disk, write-ahead log included."""
@@ -138,7 +138,7 @@ class SqlitePart:
         return self._database
 
 
-def _explained(path: Path, error: sqlite3.Error) -> StoreError:
+def explained(path: Path, error: sqlite3.Error) -> StoreError:
     """Say what is wrong with a database and what to do about it."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     advice = {

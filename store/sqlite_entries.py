@@ -14,13 +14,27 @@ import msgspec
 
 from ..protocol.entry import USUAL_QUALITY, Entry, hash_payload
 from ..protocol.hashing import HASH_BYTES
-from .base import HeldEntry, LogKey, TimelinePost
+from .base import HeldEntry, LogKey, StoreError, TimelinePost
 from .sqlite_database import Database
 
 PREFIX_BYTES: Final = 5
 """Bytes of an id that are indexed. Whole ids are compared afterwards, so a longer prefix
 would only make the index larger: among ten million entries one lookup in a hundred thousand
 meets a second candidate."""
+
+
+class UnreadableError(StoreError):
+    """A row does not hold what was written into it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an entry was damaged on the disk; take it out, and fetch it again from a peer:"
+            " slowlight db scrub, then slowlight sync"
+        )
+
+
+UNREADABLE: Final = (UnreadableError, TypeError, ValueError, OverflowError)
+"""What reading and hashing a row raises whose bytes are no longer those that were written."""
 
 
 class PlacedEntry(NamedTuple):
@@ -42,6 +56,9 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ext: bytes
     stub: tuple[int, bytes] | None
     """Size and hash of a payload that is not held."""
+    elapsed_ms: int = -1
+    """What was gone of the lifetime when it arrived: nobody signed what remains, so it is here
+    twice, for whoever looks for damage. -1: written by a version that did not know this."""
 
 
 _encode_rest: Final = msgspec.msgpack.Encoder().encode
@@ -68,19 +85,28 @@ def rest_of(entry: Entry) -> bytes | None:
     if payload is not None and not unusual:
         return None
     stub = (size, digest) if payload is None else None
-    return _encode_rest(_Rest(t_quality, seen, expire_ms, remaining_ms, ext, stub))
+    elapsed_ms = expire_ms - remaining_ms
+    return _encode_rest(_Rest(t_quality, seen, expire_ms, remaining_ms, ext, stub, elapsed_ms))
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
     """Return the entry of seq, id, t_ms, lamport, rest and payload."""
     seq, entry_id, t_ms, lamport, packed, payload = row
     if packed is None:
+        if payload is None:
+            raise UnreadableError
         digest = hash_payload(payload)
         size = len(payload)
         return Entry(
             seq, entry_id, t_ms, USUAL_QUALITY, lamport, (), 0, 0, size, digest, b"", payload
         )
-    rest = _decode_rest(packed)
+    try:
+        rest = _decode_rest(packed)
+    except msgspec.MsgspecError as error:
+        raise UnreadableError from error
+    is_sound = rest.elapsed_ms in (-1, rest.expire_ms - rest.remaining_ms)
+    if not is_sound or (payload is None) != (rest.stub is not None):
+        raise UnreadableError
     size, digest = rest.stub or (len(payload), hash_payload(payload))
     return Entry(
         seq,
@@ -106,7 +132,7 @@ def held_entry_of(row: Sequence[Any]) -> HeldEntry:
         identity=identity,
         prev=prev,
         entry=entry_of(row[2:8]),
-        signature=signature,
+        signature=signature or None,
         received_ms=received_ms,
         via=via,
     )
@@ -133,6 +159,31 @@ class EntryTable:
         )
         return bytes(entry_id)
 
+    def number_at(self, log: int, seq: int) -> int | None:
+        """Return the number of an entry, or None if it is not held."""
+        found = self._database.row(
+            "SELECT a.n + ? - a.first FROM arrival AS a"
+            " WHERE a.log = ? AND a.first <= ? AND a.last >= ? ORDER BY a.first DESC LIMIT 1",
+            (seq, log, seq, seq),
+        )
+        return found[0] if found else None
+
+    def known_id(self, log: int, seq: int) -> bytes | None:
+        """Return the id of an entry, or None where there is no row of it."""
+        found = self._database.row("SELECT id FROM entry WHERE n = ?", (self.number_at(log, seq),))
+        return found[0] if found else None
+
+    def at(self, log: int, seq: int) -> Entry | None:
+        """Return an entry, or None if it is not held."""
+        return next((placed.entry for placed in self.newest_first(log, seq, seq)), None)
+
+    def signature_at(self, log: int, seq: int) -> bytes | None:
+        """Return the signature that is kept for good with an entry."""
+        found = self._database.row(
+            "SELECT signature FROM entry WHERE n = ?", (self.number_at(log, seq),)
+        )
+        return found[0] if found else None
+
     def newest_first(self, log: int, lowest: int, highest: int) -> Iterator[PlacedEntry]:
         """Yield the held entries ``lowest..highest`` of a log from the upper end."""
         rows = self._database.each(
@@ -158,19 +209,21 @@ class EntryTable:
         return int(received_ms)
 
     def take_out(self, n: int) -> None:
-        """Delete the entry with this number, a stub, and cut the row of its arrival in two."""
+        """Delete the entry with this number and cut the row of its arrival in two."""
         start, log, first, last, received_ms, source, posts = self._database.row(
             "SELECT * FROM arrival WHERE n <= ? ORDER BY n DESC LIMIT 1", (n,)
         )
         end = start + last - first
-        (above,) = self._database.row(
-            "SELECT count(*) FROM entry WHERE n > ? AND n <= ? AND order_ms IS NOT NULL", (n, end)
+        above, here = self._database.row(
+            "SELECT coalesce(sum(n > ?), 0), coalesce(sum(n = ?), 0) FROM entry"
+            " WHERE n >= ? AND n <= ? AND order_ms IS NOT NULL",
+            (n, n, n, end),
         )
         self._database.write("DELETE FROM entry WHERE n = ?", (n,))
         self._database.write("DELETE FROM arrival WHERE n = ?", (start,))
         seq = first + n - start
         parts = [
-            (start, log, first, seq - 1, received_ms, source, posts - above),
+            (start, log, first, seq - 1, received_ms, source, posts - above - here),
             (n + 1, log, seq + 1, last, received_ms, source, above),
         ]
         self._database.write_many(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -17,7 +18,7 @@ from ..protocol.entry import (
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.ident import CertifiedDevice, VerifiedIdent
 from ..protocol.run import Run
-from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, LogKey, Outcome
+from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, LogKey, LostHeadError, Outcome
 from .ingest import (
     Proven,
     RefusedError,
@@ -35,6 +36,7 @@ from .intervals import Held, merged, missing
 from .sqlite_arrivals import Arrivals, Stretch
 from .sqlite_database import Database
 from .sqlite_entries import EntryTable
+from .sqlite_quarantine import has_lost_head, reclaim
 
 OWN: Final = "own"
 """How own entries came."""
@@ -63,6 +65,10 @@ class Intake:
         self._arrivals = Arrivals(database, received_ms=received_ms, via=via)
         (changed,) = database.row("SELECT max(changed) FROM log")
         self._changed = (changed or 0) + 1
+        self._payload_bytes: Counter[int] = Counter()
+        """What each log gained, by its number."""
+        self._own_logs: set[int] = set()
+        """Logs of this node of which a peer brought something."""
 
     def take(self, item: Run | VerifiedIdent) -> Ingested:
         """Prove and write one item; one that is refused changes nothing."""
@@ -80,6 +86,8 @@ class Intake:
         log = self._log(key)
         if log is None:
             raise ValueError("an entry of a device that no identity certified here")
+        if log.own and has_lost_head(self._database, log.n or 0, log.head.seq):
+            raise LostHeadError
         require_continuing(key, log.head, signed)
         if not signed:
             return
@@ -93,6 +101,12 @@ class Intake:
     def finish(self) -> None:
         """Write what waits."""
         self._arrivals.write()
+        self._database.write_many(
+            "UPDATE log SET payload_bytes = payload_bytes + ? WHERE n = ?",
+            [(gained, log) for log, gained in self._payload_bytes.items()],
+        )
+        for log in self._own_logs:
+            reclaim(self._database, log)
 
     # Logs
 
@@ -116,7 +130,8 @@ class Intake:
             " WHERE log = ? AND first <= ? ORDER BY first DESC",
             (log, last + 1),
         ):
-            held = Held(*row)
+            first_held, last_held, prev, signature = row
+            held = Held(first_held, last_held, prev, signature or None)
             if held.last < first - 1:
                 break
             touched.append(held)
@@ -183,8 +198,11 @@ class Intake:
                     "UPDATE log SET seq = ?, head = ?, lamport = ?, changed = ? WHERE n = ?",
                     (newest.seq, newest.id, newest.lamport, self._changed, n),
                 )
-        payloads = sum(entry.payload is not None for entry in written)
-        return Ingested(Outcome.STORED, len(entries), payloads, "")
+        sizes = [entry.size for entry in written if entry.payload is not None]
+        self._payload_bytes[n] += sum(sizes)
+        if log.own:
+            self._own_logs.add(n)
+        return Ingested(Outcome.STORED, len(entries), len(sizes), "")
 
     def _check_room(self, device: int) -> None:
         (logs,) = self._database.row("SELECT count(*) FROM log WHERE device = ?", (device,))
@@ -236,7 +254,7 @@ class Intake:
         self._database.write(
             "INSERT INTO held VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET last = excluded.last, signature = excluded.signature",
-            (log, *whole),
+            (log, *whole[:3], whole.signature or b""),
         )
 
     # Identities
@@ -248,7 +266,9 @@ class Intake:
         added = 0
         for certified in ident.devices:
             try:
-                if self._is_new_device(identity, certified):
+                if self._takes_back(certified):
+                    added += 1
+                elif self._is_new_device(identity, certified):
                     identity = identity or self._new_identity(ident)
                     self._add_device(identity, certified)
                     added += 1
@@ -256,6 +276,26 @@ class Intake:
                 refused.append(error)
         records = identity is not None and self._add_records(identity, ident)
         return answer_to_ident(added, records, refused)
+
+    def _takes_back(self, certified: CertifiedDevice) -> bool:
+        """Take up entry 0 of a known device again if it was lost here; return whether it was.
+
+        Raises:
+            RefusedError: another entry 0 belongs to what is held.
+        """
+        known = self._log(LogKey(certified.certificate.device, CHANNEL_IDENTITY))
+        signature = certified.run.signature
+        if known is None or known.n is None or signature is None:
+            return False
+        touched = self._touched(known.n, 0, 0)
+        if any(each.first == 0 for each in touched):
+            return False
+        for each in touched:
+            require_same_first_entry(each.prev, certified.first_entry.id)
+        self._keep(
+            known, ZERO_HASH, Proven([certified.first_entry], signature), touched, {0: signature}
+        )
+        return True
 
     def _is_new_device(self, identity: int | None, certified: CertifiedDevice) -> bool:
         """Say whether a device has to be added.

@@ -16,7 +16,8 @@ from .base import Interval, LogKey
 from .intervals import Held
 from .serving import as_sent, longest_run
 from .sqlite_database import Database, SqlitePart
-from .sqlite_entries import EntryTable
+from .sqlite_entries import EntryTable, PlacedEntry, UnreadableError
+from .sqlite_outgoing import DamagedError, checked_entries, take_out_damage
 
 _SELECT_STATE: Final = """
     SELECT l.id, l.seq, l.head, l.channel, i.id
@@ -24,6 +25,10 @@ _SELECT_STATE: Final = """
     JOIN device AS d ON d.n = l.device
     JOIN identity AS i ON i.n = d.identity
 """
+
+
+_MAX_DAMAGES: Final = 16
+"""Damaged entries that one reading takes out; where there are more, the next one goes on."""
 
 
 class _End(NamedTuple):
@@ -106,11 +111,11 @@ class SqliteLogs(SqlitePart):
     def states(self, roster: Roster, *, since: int = 0) -> Iterator[LogState]:
         if since:
             rows: Iterable[Any] = self._database.rows(
-                _SELECT_STATE + "WHERE l.changed > ?", (since,)
+                _SELECT_STATE + "WHERE l.changed > ? AND l.seq >= 0", (since,)
             )
         else:
             rows = itertools.chain.from_iterable(
-                self._database.rows(_SELECT_STATE + "WHERE i.id = ?", (identity,))
+                self._database.rows(_SELECT_STATE + "WHERE i.id = ? AND l.seq >= 0", (identity,))
                 for identity in roster.identities
             )
         for log, seq, head, channel, identity in rows:
@@ -146,6 +151,20 @@ class SqliteLogs(SqlitePart):
     def read_run(
         self, key: LogKey, first: int, last: int, *, end_known: bool, max_bytes: int, now_ms: int
     ) -> Run | None:
+        for _ in range(_MAX_DAMAGES):
+            try:
+                return self._read_run(key, first, last, end_known, max_bytes, now_ms)
+            except (DamagedError, UnreadableError):
+                held = [each for each in self.held(key) if each.first <= last]
+                end = min(last, held[-1].last) if held else last
+                if not take_out_damage(self._database, key, end, now_ms=now_ms):
+                    raise
+        return None
+
+    def _read_run(
+        self, key: LogKey, first: int, last: int, end_known: bool, max_bytes: int, now_ms: int
+    ) -> Run | None:
+        """Read a run as it is on the disk; raises DamagedError where that is not as signed."""
         found = self._database.row(
             """
             SELECT h.log, h.first, h.last, h.prev, h.signature
@@ -156,27 +175,33 @@ class SqliteLogs(SqlitePart):
         )
         if found is None or found[2] < first:
             return None
-        log, interval = found[0], Held(*found[1:])
+        log, first_held, last_held, prev, signature = found
+        interval = Held(first_held, last_held, prev, signature or None)
         end = self._run_end(log, interval, last, end_known=end_known)
+        if end is None or end.asked < first:
+            return None
         lowest = max(first, interval.first, end.seq // BLOCK * BLOCK)
 
         def prev_of(seq: int) -> bytes:
             return interval.prev if seq == interval.first else self._entries.id_at(log, seq - 1)
 
+        placed = self._entries.newest_first(log, lowest, end.seq)
+        checked = checked_entries(key, placed, signature=end.signature, prev_of=prev_of)
         return longest_run(
             key,
-            self._sent_now(log, lowest, end, now_ms),
+            self._sent_now(checked, end, now_ms),
             needed=end.seq - end.asked + 1,
             signature=end.signature,
             max_bytes=max_bytes,
             prev_of=prev_of,
         )
 
-    def _run_end(self, log: int, interval: Held, last: int, *, end_known: bool) -> _End:
+    def _run_end(self, log: int, interval: Held, last: int, *, end_known: bool) -> _End | None:
+        """Return where a run for the entries up to ``last`` ends; None if nothing proves it."""
         asked = min(last, interval.last)
         if end_known and asked == last and asked % BLOCK != BLOCK - 1:
             return _End(asked, asked, None)
-        if asked == interval.last:
+        if asked == interval.last and interval.signature is not None:
             return _End(asked, asked, interval.signature)
         block_end = asked // BLOCK * BLOCK + BLOCK - 1
         signed = [
@@ -184,11 +209,23 @@ class SqliteLogs(SqlitePart):
             for placed in self._entries.newest_first(log, asked, min(block_end, interval.last))
             if placed.signature
         ]
-        return signed[-1] if signed else _End(asked, interval.last, interval.signature)
+        if signed:
+            return signed[-1]
+        if interval.signature is not None:
+            return _End(asked, interval.last, interval.signature)
+        # Above is a gap that damage left: only what a kept signature proves can be given away.
+        return next(
+            (
+                _End(placed.entry.seq, placed.entry.seq, placed.signature)
+                for placed in self._entries.newest_first(log, interval.first, asked)
+                if placed.signature
+            ),
+            None,
+        )
 
-    def _sent_now(self, log: int, lowest: int, end: _End, now_ms: int) -> Iterator[Entry]:
+    def _sent_now(self, placed: Iterator[PlacedEntry], end: _End, now_ms: int) -> Iterator[Entry]:
         """Yield the entries of a run from its end downwards, as they are sent now."""
-        for n, _, entry in self._entries.newest_first(log, lowest, end.seq):
+        for n, _, entry in placed:
             sent = entry
             if entry.expire_ms:
                 sent = as_sent(entry, now_ms - self._entries.received_ms(n))

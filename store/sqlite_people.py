@@ -11,7 +11,7 @@ from ..protocol.entry import CHANNEL_IDENTITY, Entry
 from .base import Device, Follow, HeldEntry, Identity
 from .derived import word_rank
 from .sqlite_database import Database, SqlitePart
-from .sqlite_entries import held_entry_of, id_range, prefix_of
+from .sqlite_entries import EntryTable, held_entry_of, id_range, prefix_of
 
 _SELECT_IDENTITY: Final = "SELECT id, inception, coalesce(petname, ''), name FROM identity"
 
@@ -123,6 +123,21 @@ def learn(database: Database, identity: int, entry: Entry) -> None:
             )
         case _:
             pass
+
+
+def relearn(database: Database, identity: int) -> None:
+    """Read all that an identity says in channel 0 anew; belongs inside `Database.writing`."""
+    database.write("UPDATE identity SET name = '', profile = NULL WHERE n = ?", (identity,))
+    database.write("DELETE FROM follow WHERE identity = ?", (identity,))
+    database.write("DELETE FROM withdrawn WHERE identity = ?", (identity,))
+    logs = database.rows(
+        "SELECT l.n, l.seq FROM device AS d JOIN log AS l ON l.device = d.n AND l.channel = ?"
+        " WHERE d.identity = ?",
+        (CHANNEL_IDENTITY, identity),
+    )
+    for log, newest in logs:
+        for placed in list(EntryTable(database).newest_first(log, 1, newest)):
+            learn(database, identity, placed.entry)
 
 
 def _is_newer(database: Database, entry: Entry, before: Any) -> bool:
