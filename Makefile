@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# For "make fuzz" and "make mutate"; nothing named means all.
+# For "make fuzz", "make torture" and "make mutate"; nothing named means all.
 RUNS := 1000000
+CYCLES := 10000
 TARGETS :=
 MODULES :=
 JOBS := 1
@@ -11,7 +12,7 @@ JOBS := 1
 TEST_PROGRAMS := strace tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo test test-long check bench fuzz mutate clean
+.PHONY: help setup setup-core demo test test-long check bench fuzz torture mutate clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,6 +42,9 @@ bench: setup  ## Measure; prints a table and writes build/bench.json
 fuzz: setup  ## Fuzz every decoder (RUNS=1000000 for each, TARGETS="header run", SEED=1)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet 'atheris>=3.0'
 	$(BIN)/python -m tests.fuzz --runs=$(RUNS) $(SEED:%=--seed=%) $(TARGETS)
+
+torture: setup  ## Kill a node that posts and receives (CYCLES=10000 SEED=1)
+	$(BIN)/python -m tests.torture --cycles=$(CYCLES) $(SEED:%=--seed=%)
 
 # In the copy the package has a folder of its own, and the tests are those of protocol/.
 mutate: setup  ## Try the tests of protocol/ on mutants of it (MODULES="entry run" JOBS=1)

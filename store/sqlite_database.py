@@ -6,6 +6,7 @@ a write-ahead log that two connections write or checkpoint.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from .base import StoreError
 from .schema import migrate, pending_migrations
+from .sqlite_log_file import log_of, secure_log, sync_names
 
 PAGE_BYTES: Final = 8192
 _CACHE_KIB: Final = 16_384
@@ -37,18 +39,21 @@ class Database:
             StoreError: it cannot be opened, or belongs to another program or a newer version.
         """
         self.path: Final = path
+        self._doubtful = False
         try:
+            secure_log(path)
             self.connection = sqlite3.connect(
                 path,
                 timeout=_BUSY_S,
                 isolation_level=None,
                 cached_statements=_CACHED_STATEMENTS,
             )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise explained(path, error) from error
         try:
             self._prepare()
-        except sqlite3.Error as error:
+            sync_names(path)
+        except (sqlite3.Error, OSError) as error:
             self.connection.close()
             raise explained(path, error) from error
         except BaseException:
@@ -103,8 +108,13 @@ class Database:
 
     @contextmanager
     def writing(self) -> Generator[None]:
-        """One transaction: committed to the disk when the block ends, undone if it raises."""
+        """One transaction: committed to the disk when the block ends, undone if it raises.
+
+        After an error of the disk nothing is written before `_begin_log_anew` has succeeded.
+        """
         try:
+            if self._doubtful:
+                self._begin_log_anew()
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -114,11 +124,25 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
+            if _primary_code(error) == sqlite3.SQLITE_IOERR:
+                self._doubtful = True
             raise explained(self.path, error) from error
+
+    def _begin_log_anew(self) -> None:
+        """Write all that was committed into the database and sync it; empty the log.
+
+        A disk that could not sync the log once may say that it did the next time, and have lost
+        what it was given before. So nothing is added to such a log: what this connection knows to
+        be committed is written again elsewhere, and what it undid is no more.
+        """
+        (busy, *_counts) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("the log cannot be emptied after an error of the disk")
+        self._doubtful = False
 
     def file_bytes(self) -> int:
         """Return the size on disk, write-ahead log included."""
-        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        files = (self.path, log_of(self.path))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
@@ -138,9 +162,8 @@ class SqlitePart:
         return self._database
 
 
-def explained(path: Path, error: sqlite3.Error) -> StoreError:
+def explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """Say what is wrong with a database and what to do about it."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     advice = {
         sqlite3.SQLITE_FULL: "the disk is full; make room and try again, nothing was lost",
         sqlite3.SQLITE_READONLY: "it may not be written; check its permissions and its disk",
@@ -150,5 +173,12 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
         sqlite3.SQLITE_CORRUPT: "it is damaged; restore a copy, or begin a new home: "
         "what others hold comes back from them",
         sqlite3.SQLITE_IOERR: "its disk does not answer as it should; check it",
-    }.get(code, "this is a mistake of Slowlight; please report it")
+    }.get(_primary_code(error), "this is a mistake of Slowlight; please report it")
     return StoreError(f"{path}: {error}: {advice}")
+
+
+def _primary_code(error: sqlite3.Error | OSError) -> int:
+    """Return SQLite's code of an error without its details."""
+    if isinstance(error, OSError):
+        return sqlite3.SQLITE_FULL if error.errno == errno.ENOSPC else sqlite3.SQLITE_IOERR
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
