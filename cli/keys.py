@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .lines import EMPTY, Line, Span, Style, line, prose, table
+from .devices import accept_, devices_, forget_words_, revoke_, rotate_
+from .joining import add_device_, new_device, of_a_new_device
+from .lines import Line, Span, Style, line
 from .verbs import VerbGroup
-from .words import LANGUAGES, WORD_COUNT, recovery, typed_words, words_in
+from .words import WORD_COUNT, recovery, typed_words, words_in
 
 if TYPE_CHECKING:
-    from ..node.operations import KeyRestoreResult, KeyVerifyResult, PeriodsResult
+    from ..node.operations import KeyVerifyResult, PeriodsResult
     from .shell import Shell
 
 
@@ -130,110 +132,37 @@ def passphrase_(shell: Shell, remove: bool, new_passphrase_file: str | None) -> 
         shell.advise("It is not written anywhere: without it only the 24 words help.")
 
 
-_WORDS_HELP: Final = "List of the words; found out if it is not given."
-
-
-def _of_a_new_device(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command what both ways to a further device take."""
-    for decorate in (
-        click.pass_obj,
-        click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing."),
-        click.option(
-            "--place", metavar="PATH", default="", help="Where it is: sol/earth/france/toulouse."
-        ),
-        click.option("--label", default="", help="Name of this device, which everyone can read."),
-        click.option("--words-in", "language", type=click.Choice(LANGUAGES), help=_WORDS_HELP),
-        click.argument("source", metavar="[-]", required=False),
-    ):
-        command = decorate(command)
-    return command
-
-
 @key_command.command(
     "restore",
     examples=("slowlight key restore", "slowlight key restore - --dry-run < words.txt"),
 )
-@_of_a_new_device
-def restore_(shell: Shell, source: str | None, **fields: Any) -> None:
+@click.argument("source", metavar="[-]", required=False)
+@of_a_new_device
+@click.option(
+    "--epoch",
+    metavar="NUMBER",
+    type=int,
+    default=0,
+    help="The number written beside the words at the last rotation.",
+)
+@click.pass_obj
+def restore_(shell: Shell, /, source: str | None, **fields: Any) -> None:
     """Get an identity back from its 24 words, in a home without one.
 
     The words are asked for, or read from standard input with -. They give the identity back, not
     the machine that is lost: this one becomes a new device of the same identity, with logs of its
     own. What was written before comes back from those who hold it, at the first sync with one of
     them. Nothing can be contradicted this way, even if the lost machine turns up again.
+
+    If the root key was rotated since, a number stands beside the words: give it with --epoch. The
+    rotations come from friends; then the node readmits this device by itself.
     """
-    result = _new_device(shell, source, fields)
+    result = new_device(shell, source, fields)
     if result.created and not result.dry_run:
         shell.advise(
             f"Next: ask somebody who follows you for an invite, then"
             f" {shell.command('peer add INVITE')} and {shell.command('sync')}"
         )
-
-
-@key_command.command(
-    "add-device",
-    examples=(
-        "slowlight key add-device --label laptop",
-        "slowlight key add-device - --dry-run < words.txt",
-    ),
-)
-@_of_a_new_device
-def add_device_(shell: Shell, source: str | None, **fields: Any) -> None:
-    """Make this machine a further device of an identity, with its 24 words.
-
-    Type it on the new machine, in a home without an identity. Both machines are you: each writes
-    into logs of its own, and everybody sees one person. Never copy a home to the second machine.
-    """
-    result = _new_device(shell, source, fields)
-    if result.created and not result.dry_run:
-        shell.advise(
-            f"Next: slowlight invite on the first machine, then here"
-            f" {shell.command('peer add INVITE')} and {shell.command('sync')}"
-        )
-
-
-def _new_device(shell: Shell, source: str | None, fields: dict[str, Any]) -> KeyRestoreResult:
-    from ..node.clock import system_clock
-    from ..node.restoring import restore
-
-    result = restore(
-        shell.home,
-        typed_words(shell, source),
-        clock=system_clock,
-        random_bytes=os.urandom,
-        **fields,
-    )
-    width = shell.screen.width
-    shell.answer(result, _planned(result, width) if result.dry_run else _made(result, width))
-    return result
-
-
-def _planned(result: KeyRestoreResult, width: int) -> Iterator[Line]:
-    yield line(Span("Nothing was written.", Style.STRONG))
-    if not result.created:
-        yield from prose("This home has that identity already; nothing would be changed.", width)
-        return
-    yield from prose(
-        f"These are the {result.language} words of {result.short_id}. Without --dry-run this"
-        " would happen:",
-        width,
-    )
-    yield EMPTY
-    for step in (
-        f"A home is made at {result.home}.",
-        "A new device key is made there, and the first root key of the words certifies it.",
-        "New logs begin; the logs of earlier devices are left as they are.",
-        "At the first sync everything this identity has written is asked for.",
-    ):
-        yield from prose(step, width, indent=2)
-
-
-def _made(result: KeyRestoreResult, width: int) -> Iterator[Line]:
-    if not result.created:
-        yield line("This home has this identity already; nothing was changed.")
-    else:
-        yield line(Span(f"Welcome back, {result.short_id}.", Style.STRONG))
-    yield from table([("home", result.home), ("device", result.device)], width)
 
 
 @key_command.command(
@@ -270,3 +199,7 @@ def _periods(result: PeriodsResult) -> Iterator[Line]:
             f"  {state:<13} ",
             Span(f"erased by {month.erased[:10]}" if month.secret else "", Style.FAINT),
         )
+
+
+for _command in (devices_, revoke_, accept_, rotate_, forget_words_, add_device_):
+    key_command.add_command(_command)

@@ -20,6 +20,7 @@ from ..store.base import OWN, LogKey, NodeStore
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
 from .keys import DeviceKeys
+from .standings import require_open
 
 MaySign: TypeAlias = Callable[[], None]
 """Raises ServiceError where the device key must not be used."""
@@ -80,10 +81,11 @@ class Author:
 
         Raises:
             ServiceError: ``integrity``: the log goes on with something that this home has not
-                written, or this home must not sign; ``locked``: another process has taken it;
-                ``invalid``: a content is too long for an entry.
+                written, this home must not sign, or its device has ended; ``locked``: another
+                process has taken it; ``invalid``: a content is too long for an entry.
         """
         self._may_sign()
+        require_open(self._store, self.identity, self.device, channel)
         head = self._own_head(channel)
         elsewhere = self._lamports_elsewhere(channel)
         shown = self._store.shown() if channel in (CHANNEL_IDENTITY, CHANNEL_POSTS) else []
@@ -104,6 +106,10 @@ class Author:
             self._store.forget_shown()
         self._on_written()
         return [entry for entry, _ in entries]
+
+    def tell(self) -> None:
+        """Say that something was committed that peers should hear of."""
+        self._on_written()
 
     def _entry(
         self,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ..protocol.content import CertificateRecord, Profile, encode_content, make_payload
 from ..protocol.entry import CHANNEL_IDENTITY, EMPTY_LOG, SALT_BYTES, sign_entry, write_entry
 from ..protocol.hashing import ZERO_HASH
-from ..protocol.ident import Ident, VerifiedIdent, verify_ident
+from ..protocol.ident import Ident, RecordKind, VerifiedIdent, verify_ident
 from ..protocol.identity import (
     MAX_LABEL_BYTES,
     MAX_PLACE_BYTES,
     Certificate,
+    Inception,
+    SignedRecord,
     incept,
     root_key,
     sign_certificate,
@@ -28,9 +30,11 @@ from .keys import DeviceKeys, write_whole
 from .names import check_own_line
 from .operations import InitResult, KeyWordsResult
 from .pen import Pen
+from .readmitting import note_restored
 from .views import Views
 
 OpenStore: TypeAlias = Callable[[Home], NodeStore]
+Records: TypeAlias = Sequence[tuple[RecordKind, SignedRecord]]
 
 
 def open_sqlite_store(home: Home) -> NodeStore:
@@ -77,6 +81,7 @@ def begin(
     label: str = "",
     place: str = "",
     root_seed: bytes | None = None,
+    restored_epoch: int | None = None,
     clock: WallClock,
     random_bytes: RandomBytes,
     open_store: OpenStore = open_sqlite_store,
@@ -88,6 +93,7 @@ def begin(
         label: name of this device in its certificate, which everyone can read; at most 64 bytes.
         place: where the account is created, as a path; at most 128 bytes.
         root_seed: of an identity that goes on here with a new device; None: a new identity.
+        restored_epoch: the epoch that was written beside its words; None with a new identity.
 
     Raises:
         ServiceError: the home is in use or holds another identity than the one of
@@ -118,8 +124,12 @@ def begin(
         try:
             created = store.identity_of(keys.device) is None
             if created:
+                if seed is None:
+                    raise home.waiting()
                 ident = _first_ident(keys, seed, label, place, clock(), random_bytes(SALT_BYTES))
                 store.ingest([ident], received_ms=clock(), via=OWN)
+            if restored_epoch is not None and created:
+                note_restored(store, restored_epoch)
             if not home.installation.exists():
                 write_whole(home.installation, store.nonce.hex())
             author = Author(
@@ -148,7 +158,11 @@ def require_room(home: Home, root_seed: bytes) -> None:
     Raises:
         ServiceError: ``invalid``, or as for `KeyFiles.root_seed`.
     """
-    if home.keys.exist:
+    if home.keys.exist and not home.keys.have_root_seed:
+        if home.request.exists():
+            raise home.waiting()
+        message = f"{home.path} is a device already, one without the words"
+    elif home.keys.exist:
         if home.keys.root_seed() == root_seed:
             return
         message = f"{home.path} holds another identity already"
@@ -204,16 +218,36 @@ def _first_ident(
         place=place,
     )
     record = sign_certificate(root_key(seed, 0), certificate)
+    return ident_of_device(keys, inception, (), record, now_ms, salt)
+
+
+def ident_of_device(
+    keys: DeviceKeys,
+    inception: Inception,
+    records: Records,
+    certificate: SignedRecord,
+    now_ms: int,
+    salt: bytes,
+) -> VerifiedIdent:
+    """Return an identity with one device that takes its certificate on, in its entry 0.
+
+    Args:
+        records: those that prove the root key which signed the certificate.
+        salt: 16 random bytes.
+
+    Raises:
+        DecodeError, IntegrityError: certificate or records prove nothing.
+    """
     entry = write_entry(
         keys.device,
         CHANNEL_IDENTITY,
         EMPTY_LOG,
-        payload=make_payload(salt, encode_content(CertificateRecord(*record))),
+        payload=make_payload(salt, encode_content(CertificateRecord(*certificate))),
         t_ms=now_ms,
     )
     signature = sign_entry(keys.signing.secret, entry.id)
     run = build_run(keys.device, CHANNEL_IDENTITY, ZERO_HASH, [entry], signature)
-    return verify_ident(Ident(inception, (), (run,)))
+    return verify_ident(Ident(inception, tuple(records), (run,)))
 
 
 def _nobody_to_tell() -> None:

@@ -168,6 +168,9 @@ class _Node:
                 nursery.start_soon(self._dialler.run)
                 nursery.start_soon(keep_indexed, self._store, self._board.stored, self._log)
                 nursery.start_soon(look_after_period_keys, self._service.period_keys, self._log)
+                nursery.start_soon(
+                    readmit_when_forgotten, self._service, self._board.stored, self._log
+                )
                 where = " ".join(doors.addresses)
                 self._log.info("ready", home=str(self._home.path), listening=where)
                 task_status.started(RunningNode(self._service, tuple(doors.addresses)))
@@ -215,6 +218,21 @@ async def look_after_period_keys(keeper: PeriodKeeper, log: Log) -> None:
             if kept.published or kept.erased:
                 log.info("period keys", published=kept.published, erased=kept.erased)
         await trio.sleep(DAY_S)
+
+
+async def readmit_when_forgotten(service: Service, stored: Bell, log: Log) -> None:
+    """Readmit the own device when peers bring a rotation of which a restored home knew nothing.
+
+    Ends at once in every home that was not restored from words.
+    """
+    while service.may_readmit:
+        try:
+            if service.readmit():
+                log.info("this device was readmitted after a rotation")
+                return
+        except (ServiceError, StoreError) as error:
+            log.warning("this device was not readmitted", reason=str(error))
+        await stored.wait()
 
 
 async def _until_quiet(stored: Bell) -> None:

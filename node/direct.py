@@ -116,6 +116,7 @@ def make_service(
         random_bytes=random_bytes,
         reach=Reach(listen=config.node.listen, advertise=config.node.advertise),
         may_sign=may_sign or Pen(home, store, keys.device).require,
+        root_seed=lambda: home.keys.root_seed() if home.keys.have_root_seed else None,
     )
 
 

@@ -101,6 +101,11 @@ class Home:
         """What this device has let out, and where the home was made (see `witness`)."""
         return self.path / "witness"
 
+    @property
+    def request(self) -> Path:
+        """What this device has asked for, as long as it belongs to no identity."""
+        return self.secrets / "request"
+
     def make(self) -> None:
         """Create the directory, open to its owner alone, unless it is there.
 
@@ -122,10 +127,20 @@ class Home:
         Raises:
             ServiceError: there is none (``no_identity``).
         """
+        if self.request.exists():
+            raise self.waiting()
         if not self.database.is_file():
             raise ServiceError(
                 Code.NO_IDENTITY, f"there is no identity in {self.path}", self.command("init")
             )
+
+    def waiting(self) -> ServiceError:
+        """Return what is said of a home that has asked to belong to an identity."""
+        return ServiceError(
+            Code.NO_IDENTITY,
+            f"{self.path} waits for the answer to its request code",
+            self.command("key add-device --answer CODE"),
+        )
 
     def command(self, arguments: str) -> str:
         """Return what to type to run a command on this very home."""

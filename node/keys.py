@@ -30,6 +30,9 @@ SECRET_BYTES: Final = 32
 DEVICE_FILE: Final = "device.key"
 BOX_FILE: Final = "box.key"
 ROOT_FILE: Final = "root.seed"
+ABSENT_FILE: Final = "root.absent"
+"""Says that the root seed is not on this machine, so that none is made; it counts before the
+file of the seed."""
 VAULT_FILE: Final = "vault"
 VERIFIED_FILE: Final = "words-verified"
 
@@ -59,7 +62,8 @@ class DeviceKeys:
 class Secrets:
     """Every secret of a home, 32 bytes each."""
 
-    root_seed: bytes = field(repr=False)
+    root_seed: bytes | None = field(repr=False)
+    """None: it is not on this machine."""
     device_seed: bytes = field(repr=False)
     box_secret: bytes = field(repr=False)
 
@@ -69,8 +73,16 @@ class Secrets:
         return _device_keys(self.device_seed, self.box_secret)
 
     def joined(self) -> bytes:
-        """Return all of them as one (96 bytes)."""
-        return self.root_seed + self.device_seed + self.box_secret
+        """Return all of them as one (96 bytes, or 64 without the root seed)."""
+        return (self.root_seed or b"") + self.device_seed + self.box_secret
+
+    @staticmethod
+    def parted(joined: bytes) -> Secrets:
+        """Return what `joined` put together."""
+        *root, device_seed, box_secret = (
+            joined[at : at + SECRET_BYTES] for at in range(0, len(joined), SECRET_BYTES)
+        )
+        return Secrets(root[0] if root else None, device_seed, box_secret)
 
 
 class KeyFiles:
@@ -115,18 +127,70 @@ class KeyFiles:
         self._require_private_directory()
         if self.have_passphrase:
             secrets = self._unlocked()
-            self._remove(_PLAIN_FILES)
+            self._remove((*_PLAIN_FILES, ABSENT_FILE))
             return secrets.device_keys
+        if self._is_absent and (self._directory / ROOT_FILE).exists():
+            self._remove([ROOT_FILE])
         return _device_keys(self._read(DEVICE_FILE), self._read(BOX_FILE))
 
+    @property
+    def have_root_seed(self) -> bool:
+        """Whether the seed behind the words is on this machine."""
+        if self.have_passphrase:
+            from .vault import holds_root_seed
+
+            return holds_root_seed(self._vault_line())
+        return not self._is_absent and (self._directory / ROOT_FILE).exists()
+
     def root_seed(self) -> bytes:
-        """Read the seed behind the 24 words; errors as for `device_keys`."""
+        """Read the seed behind the 24 words; errors as for `device_keys`.
+
+        Raises:
+            ServiceError: also: it is not on this machine (``not_found``).
+        """
         self._require_private_directory()
-        return self._unlocked().root_seed if self.have_passphrase else self._read(ROOT_FILE)
+        if self.have_passphrase:
+            seed = self._unlocked().root_seed
+        else:
+            seed = None if self._is_absent else self._read(ROOT_FILE)
+        if seed is None:
+            raise ServiceError(
+                Code.NOT_FOUND,
+                "the words are not on this machine: this device was added, or they were taken off",
+                "read them from your paper, and type them where a command asks for them",
+            )
+        return seed
+
+    def forget_root_seed(self, random_bytes: RandomBytes) -> bool:
+        """Take the seed behind the words off this machine; return whether it was here.
+
+        The caller holds the lock of the home.
+
+        Raises:
+            ServiceError: as for `device_keys`.
+        """
+        self._require_private_directory()
+        secrets = self._secrets()
+        if secrets.root_seed is None:
+            return False
+        if self.have_passphrase:
+            from .vault import USUAL, close_vault
+
+            bare = Secrets(None, secrets.device_seed, secrets.box_secret).joined()
+            line = close_vault(bare, self._ask_passphrase(), random_bytes, self._cost or USUAL)
+            write_whole(self._directory / VAULT_FILE, line)
+        else:
+            write_whole(self._directory / ABSENT_FILE, "")
+            self._remove([ROOT_FILE])
+        return True
 
     def make(
-        self, random_bytes: RandomBytes, root_seed: bytes | None = None
-    ) -> tuple[DeviceKeys, bytes]:
+        self,
+        random_bytes: RandomBytes,
+        root_seed: bytes | None = None,
+        *,
+        without_root_seed: bool = False,
+    ) -> tuple[DeviceKeys, bytes | None]:
         """Return device keys and root seed, making what is not there yet.
 
         The caller holds the lock of the home. A secret that exists is never replaced, so an
@@ -134,11 +198,16 @@ class KeyFiles:
 
         Args:
             root_seed: what the root seed shall be if it is not there; None: a new one.
+            without_root_seed: make none; a seed that is here stays.
         """
         self._directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         self._require_private_directory()
         if not self.have_passphrase:
+            if without_root_seed and not self.exist:
+                write_whole(self._directory / ABSENT_FILE, "")
             for name in _PLAIN_FILES:
+                if name == ROOT_FILE and self._is_absent:
+                    continue
                 if not (self._directory / name).exists():
                     given = root_seed if name == ROOT_FILE else None
                     write_whole(self._directory / name, (given or random_bytes(SECRET_BYTES)).hex())
@@ -159,7 +228,7 @@ class KeyFiles:
         self._require_private_directory()
         vault = close_vault(self._secrets().joined(), passphrase, random_bytes, self._cost or USUAL)
         write_whole(self._directory / VAULT_FILE, vault)
-        self._remove(_PLAIN_FILES)
+        self._remove((*_PLAIN_FILES, ABSENT_FILE))
 
     def remove_passphrase(self) -> None:
         """Put all secrets into files of their own again; the caller holds the lock of the home.
@@ -169,12 +238,15 @@ class KeyFiles:
         """
         self._require_private_directory()
         secrets = self._unlocked()
+        if secrets.root_seed is None:
+            write_whole(self._directory / ABSENT_FILE, "")
         for name, secret in zip(
             _PLAIN_FILES,
             (secrets.root_seed, secrets.device_seed, secrets.box_secret),
             strict=True,
         ):
-            write_whole(self._directory / name, secret.hex())
+            if secret is not None:
+                write_whole(self._directory / name, secret.hex())
         self._remove([VAULT_FILE])
 
     @property
@@ -193,17 +265,26 @@ class KeyFiles:
     def _secrets(self) -> Secrets:
         if self.have_passphrase:
             return self._unlocked()
-        return Secrets(*(self._read(name) for name in _PLAIN_FILES))
+        return Secrets(
+            None if self._is_absent else self._read(ROOT_FILE),
+            self._read(DEVICE_FILE),
+            self._read(BOX_FILE),
+        )
+
+    @property
+    def _is_absent(self) -> bool:
+        return (self._directory / ABSENT_FILE).exists()
+
+    def _vault_line(self) -> bytes:
+        from .vault import VAULT_BYTES
+
+        return read_private(self._directory / VAULT_FILE, 2 * VAULT_BYTES + 1)
 
     def _unlocked(self) -> Secrets:
-        from .vault import VAULT_BYTES, open_vault
+        from .vault import open_vault
 
         path = self._directory / VAULT_FILE
-        line = read_private(path, 2 * VAULT_BYTES + 1)
-        joined = open_vault(line, self._ask_passphrase(), path)
-        return Secrets(
-            *(joined[at : at + SECRET_BYTES] for at in range(0, len(joined), SECRET_BYTES))
-        )
+        return Secrets.parted(open_vault(self._vault_line(), self._ask_passphrase(), path))
 
     def _remove(self, names: Iterable[str]) -> None:
         """Remove files, and what an interrupted writing of them left."""

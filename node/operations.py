@@ -676,6 +676,8 @@ class KeyRestoreResult(Result, frozen=True):
     identity: str
     short_id: str
     language: str
+    epoch: int
+    """The one that was written beside the words; 0: none."""
     dry_run: bool
     """True: nothing was written, and the rest says what would be."""
     created: bool

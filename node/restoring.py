@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..protocol.hashing import short_id
 from ..protocol.identity import incept
-from ..protocol.words import WordLanguageError, WordsError, seed_from_words
 from .beginning import OpenStore, begin, open_sqlite_store, require_room
 from .clock import RandomBytes, WallClock
-from .errors import Code, ServiceError
 from .home import Home
 from .operations import KeyRestoreResult
+from .readmitting import check_epoch
+from .root_signing import seed_of
 
 
 def restore(
@@ -19,6 +19,7 @@ def restore(
     language: str | None = None,
     label: str = "",
     place: str = "",
+    epoch: int = 0,
     dry_run: bool = False,
     clock: WallClock,
     random_bytes: RandomBytes,
@@ -33,21 +34,16 @@ def restore(
     Args:
         typed: the words; ``language`` is found out if it is None.
         label, place: of the new device, as for `begin`.
+        epoch: the number that was written beside the words at the last rotation; 0: none. The
+            rotations themselves come from peers; see `readmitting`.
         dry_run: write nothing, and say what would be done.
 
     Raises:
         ServiceError: the words are no seed (``invalid``), the home holds another identity
             (``invalid``), or as for `begin`.
     """
-    try:
-        seed, language = seed_from_words(typed, language)
-    except WordsError as error:
-        fits_two = isinstance(error, WordLanguageError)
-        raise ServiceError(
-            Code.INVALID,
-            str(error),
-            "--words-in names the language" if fits_two else "nothing was written; try again",
-        ) from error
+    check_epoch(epoch)
+    seed, language = seed_of(typed, language)
     identity = incept(seed).identity
     if dry_run:
         require_room(home, seed)
@@ -58,6 +54,7 @@ def restore(
             label=label,
             place=place,
             root_seed=seed,
+            restored_epoch=epoch,
             clock=clock,
             random_bytes=random_bytes,
             open_store=open_store,
@@ -69,6 +66,7 @@ def restore(
         identity=identity.hex(),
         short_id=short_id(identity),
         language=language,
+        epoch=epoch,
         dry_run=dry_run,
         created=created,
         device=device,

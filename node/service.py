@@ -54,10 +54,13 @@ from .operations import (
 from .peering import Peering, Reach
 from .people import People
 from .reading import Reading
+from .readmitting import RootSeed, readmits
 from .views import Views
 from .writing import Writing
 
 if TYPE_CHECKING:
+    from .devices import Devices
+    from .enacting import Enacting
     from .period_keys import PeriodKeeper
 
 Q = TypeVar("Q", bound=Request)
@@ -94,13 +97,14 @@ class Service:
         random_bytes: RandomBytes,
         reach: Reach,
         may_sign: MaySign = signs_freely,
+        root_seed: RootSeed = lambda: None,
     ) -> None:
         """Serve the node of a store.
 
         Args:
             may_sign: asked before each signature.
-
-        Args:
+            root_seed: the seed behind the words, if it is here; asked for only where a home that
+                was restored readmits its own device.
             secrets: directory of the keys, where those of periods are kept; None: this node
                 has no home, and nobody seals messages to it.
             private: how private messages are prepared for.
@@ -120,6 +124,7 @@ class Service:
             may_sign=may_sign,
         )
         self._secrets = secrets
+        self._root_seed = root_seed
         self._box_secret = keys.box.private
         self._private = private or PrivateConfig()
         self._clock = clock
@@ -146,6 +151,12 @@ class Service:
             REMOVE_PEER.name: peering.remove_peer,
             INVITE.name: peering.invite,
             PERIODS.name: lambda request: self.period_keys.periods(request),
+            "devices": lambda request: self.devices.devices(request),
+            "plan_revocation": lambda request: self.devices.plan_revocation(request),
+            "plan_rotation": lambda request: self.devices.plan_rotation(request),
+            "plan_accept": lambda request: self.devices.plan_accept(request),
+            "enact": lambda request: self.enacting.enact(request),
+            "answer": lambda request: self.enacting.answer(request),
         }
 
     @property
@@ -173,6 +184,33 @@ class Service:
             clock=self._clock,
             random_bytes=self._random_bytes,
         )
+
+    @cached_property
+    def devices(self) -> Devices:
+        """The devices of the own identity."""
+        from .devices import Devices  # most commands never need them
+
+        return Devices(self._store, self.identity, self._author.device, clock=self._clock)
+
+    @cached_property
+    def enacting(self) -> Enacting:
+        """What takes signed records of the own identity."""
+        from .enacting import Enacting  # likewise
+
+        return Enacting(self._store, self._author, clock=self._clock)
+
+    @property
+    def may_readmit(self) -> bool:
+        """Whether `readmit` has anything to wait for."""
+        return readmits(self._store)
+
+    def readmit(self) -> bool:
+        """Readmit the own device after a restore, if a rotation forgot it; see `readmitting`.
+
+        Raises:
+            ServiceError: as for `Enacting.readmit`.
+        """
+        return readmits(self._store) and self.enacting.readmit(self._root_seed)
 
     def call(self, operation: Operation[Q, R], request: Q) -> R:
         """Carry out an operation that needs no link; every one but `SYNC`.
@@ -204,9 +242,10 @@ class Service:
                 )
             )
 
-        ends = await self._links.exchange(
-            self._peers_to_sync(request.who), request.timeout_ms / 1_000, tell
-        )
+        peers, timeout_s = self._peers_to_sync(request.who), request.timeout_ms / 1_000
+        ends = await self._links.exchange(peers, timeout_s, tell)
+        if self.readmit():
+            ends = await self._links.exchange(peers, timeout_s, tell)  # let them know at once
         fresh = Views(self._store, self.identity)
         return SyncResult(
             outcomes=tuple(_outcome(end, fresh) for end in ends),

@@ -2,12 +2,13 @@
 
 A vault is one line of hexadecimal digits. Its bytes are ::
 
-    8  "slvault" and the version of this layout, 1
+    8  "slvault" and the version of this layout: 1 with a root seed, 2 without one
     4  passes of argon2id, unsigned big-endian
     4  memory of argon2id in KiB, likewise
    16  salt
    24  nonce
-   96  root seed, device seed and box secret, encrypted, and 16 more that prove the key right
+   96  root seed, device seed and box secret, encrypted, and 16 more that prove the key right;
+       in version 2 only 64: the words are not on this machine
    32  BLAKE2b-256 of everything before
 
 The last field tells damage from a wrong passphrase. It says nothing of the secrets, and protects
@@ -34,6 +35,8 @@ from .clock import RandomBytes
 from .errors import Code, ServiceError
 
 SECRETS_BYTES: Final = 96
+BARE_SECRETS_BYTES: Final = 64
+"""Without the root seed."""
 LEAST_PASSPHRASE: Final = 8
 """Letters of a new passphrase, at least; the length that NIST SP 800-63B asks for."""
 MAX_PASSPHRASE_BYTES: Final = 1_024
@@ -54,9 +57,11 @@ MOST: Final = Cost(argon2id.OPSLIMIT_SENSITIVE, argon2id.MEMLIMIT_SENSITIVE // 1
 """A vault that asks for more is refused: it could keep this machine busy for ever."""
 
 _MAGIC: Final = b"slvault\x01"
+_BARE_MAGIC: Final = b"slvault\x02"
 _HEAD: Final = struct.Struct(f">{len(_MAGIC)}sII{argon2id.SALTBYTES}s{SecretBox.NONCE_SIZE}s")
 _SUM_BYTES: Final = 32
 VAULT_BYTES: Final = _HEAD.size + SECRETS_BYTES + SecretBox.MACBYTES + _SUM_BYTES
+_BARE_VAULT_BYTES: Final = VAULT_BYTES - SECRETS_BYTES + BARE_SECRETS_BYTES
 
 
 def check_new_passphrase(passphrase: str) -> None:
@@ -75,9 +80,10 @@ def check_new_passphrase(passphrase: str) -> None:
 
 
 def close_vault(secrets: bytes, passphrase: str, random_bytes: RandomBytes, cost: Cost) -> str:
-    """Return the line that keeps secrets (96 bytes) under a passphrase.
+    """Return the line that keeps secrets under a passphrase.
 
     Args:
+        secrets: 96 bytes, or 64 without the root seed.
         cost: from `LEAST` to `MOST` in both.
 
     Raises:
@@ -85,12 +91,18 @@ def close_vault(secrets: bytes, passphrase: str, random_bytes: RandomBytes, cost
     """
     salt, nonce = random_bytes(argon2id.SALTBYTES), random_bytes(SecretBox.NONCE_SIZE)
     box = SecretBox(_key(passphrase, salt, cost)).encrypt(secrets, nonce).ciphertext
-    body = _HEAD.pack(_MAGIC, *cost, salt, nonce) + box
+    magic = _BARE_MAGIC if len(secrets) == BARE_SECRETS_BYTES else _MAGIC
+    body = _HEAD.pack(magic, *cost, salt, nonce) + box
     return (body + _sum(body)).hex()
 
 
+def holds_root_seed(line: bytes) -> bool:
+    """Say whether the root seed is in a vault, without opening it; a guess where it is damaged."""
+    return not line.startswith(_BARE_MAGIC.hex().encode())
+
+
 def open_vault(line: bytes, passphrase: str, name: Path) -> bytes:
-    """Return the secrets (96 bytes) of a vault.
+    """Return the secrets (96 bytes, or 64 without the root seed) of a vault.
 
     Args:
         line: what the file holds.
@@ -104,13 +116,14 @@ def open_vault(line: bytes, passphrase: str, name: Path) -> bytes:
         vault = bytes.fromhex(line.decode("ascii"))
     except ValueError:
         raise _damaged(name, "it is not one line of hexadecimal digits") from None
-    if len(vault) != VAULT_BYTES:
-        raise _damaged(name, f"it holds {len(vault)} bytes where {VAULT_BYTES} are needed")
+    wanted = VAULT_BYTES if holds_root_seed(line) else _BARE_VAULT_BYTES
+    if len(vault) != wanted:
+        raise _damaged(name, f"it holds {len(vault)} bytes where {wanted} are needed")
     body = vault[:-_SUM_BYTES]
     if _sum(body) != vault[-_SUM_BYTES:]:
         raise _damaged(name, "its checksum is wrong")
     magic, passes, memory_kib, salt, nonce = _HEAD.unpack_from(body)
-    if magic != _MAGIC:
+    if magic not in (_MAGIC, _BARE_MAGIC):
         raise _damaged(name, "it does not begin as this version of Slowlight writes it")
     cost = Cost(passes, memory_kib)
     if not all(low <= asked <= high for low, asked, high in zip(LEAST, cost, MOST, strict=True)):

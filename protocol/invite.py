@@ -6,11 +6,10 @@ first four bytes of its hash, which find a line that was cut or altered on its w
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from .code_line import CodeLine
 from .encoding import (
     MAX_UINT,
     Value,
@@ -37,9 +36,8 @@ MAX_ADDRESS_BYTES: Final = 300
 MAX_NAME_BYTES: Final = 128
 
 _VERSION: Final = 1
-_CHECK_BYTES: Final = 4
 _WHAT: Final = "invite"
-_BASE32: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+_LINE: Final = CodeLine(_WHAT, SCHEME, PERSON_INVITE, MAX_INVITE_CHARACTERS)
 
 
 class InvitedNode(NamedTuple):
@@ -79,8 +77,7 @@ def write_invite(invite: Invite) -> str:
         for node in invite.nodes
     ]
     body = pack((_VERSION, invite.identity, nodes, invite.token, invite.name.encode()))
-    text = base64.b32encode(body + _check(body)).decode("ascii")
-    line = SCHEME + text.rstrip("=").lower()
+    line = _LINE.write(body)
     try:
         read_invite(line)
     except DecodeError as error:
@@ -94,31 +91,12 @@ def read_invite(line: str) -> Invite:
     Raises:
         DecodeError: it is no invite, of another version, cut or altered; says which.
     """
-    line = line.strip()
-    if not line.lower().startswith(SCHEME):
-        raise DecodeError(f"{_WHAT}: it must begin with {SCHEME}")
-    if len(line) > MAX_INVITE_CHARACTERS:
-        raise DecodeError(f"{_WHAT}: {len(line):,} characters; at most {MAX_INVITE_CHARACTERS:,}")
-    text = line[len(SCHEME) :].upper()
-    if not set(text) <= _BASE32:
-        raise DecodeError(f"{_WHAT}: only letters and the digits 2 to 7 may follow {SCHEME}")
-    try:
-        data = base64.b32decode(text + "=" * (-len(text) % 8))
-    except binascii.Error:
-        data = b""
-    body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-    if check != _check(body):
-        raise DecodeError(f"{_WHAT}: a part is missing or altered; copy the whole line again")
-    return _decode(body)
+    return _decode(_LINE.read(line))
 
 
 def hash_token(token: bytes) -> bytes:
     """Return what the inviting node keeps instead of the token (32 bytes)."""
     return hash32(PERSON_TOKEN, token)
-
-
-def _check(body: bytes) -> bytes:
-    return hash32(PERSON_INVITE, body)[:_CHECK_BYTES]
 
 
 def _decode(body: bytes) -> Invite:

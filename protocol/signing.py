@@ -18,6 +18,7 @@ CONTEXT_CERTIFICATE: Final = b"sl-cert-1"
 CONTEXT_ROTATION: Final = b"sl-rotate-1"
 CONTEXT_REVOCATION: Final = b"sl-revoke-1"
 CONTEXT_ACCEPT: Final = b"sl-accept-1"
+CONTEXT_DEVICE_REQUEST: Final = b"sl-ask-1"
 
 
 def sign(secret_key: bytes, context: bytes, message: bytes) -> bytes:

@@ -289,6 +289,11 @@ class LogStore(Protocol):
         """Return the newest entry held of a log; `EMPTY_LOG` if there is none."""
         ...
 
+    def logs_of(self, device: bytes) -> list[tuple[int, LogHead]]:
+        """Return the channels of a device of which anything is held, lowest first, each with
+        its newest entry, void or not."""
+        ...
+
     def held(self, key: LogKey) -> list[Interval]:
         """Return the held intervals of a log, lowest first."""
         ...

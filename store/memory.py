@@ -134,6 +134,11 @@ class MemoryStore:
         log = self._logs.get(key)
         return log.head if log else EMPTY_LOG
 
+    def logs_of(self, device: bytes) -> list[tuple[int, LogHead]]:
+        return sorted(
+            (key.channel, log.head) for key, log in self._logs.items() if key.device == device
+        )
+
     def held(self, key: LogKey) -> list[Interval]:
         log = self._logs.get(key)
         return [Interval(each.first, each.last) for each in log.intervals] if log else []

@@ -100,6 +100,14 @@ class SqliteLogs(SqlitePart):
         )
         return LogHead(*found) if found else EMPTY_LOG
 
+    def logs_of(self, device: bytes) -> list[tuple[int, LogHead]]:
+        rows = self._database.rows(
+            "SELECT l.channel, l.seq, l.head, l.lamport FROM device AS d"
+            " JOIN log AS l ON l.device = d.n WHERE d.key = ? ORDER BY l.channel",
+            (device,),
+        )
+        return [(channel, LogHead(*head)) for channel, *head in rows]
+
     def held(self, key: LogKey) -> list[Interval]:
         rows = self._database.rows(
             "SELECT first, last FROM held WHERE log = (SELECT n FROM log WHERE id = ?)"

@@ -61,11 +61,19 @@ class Person:
 
     Entry 0 of channel 0 is the certificate. Everything follows from ``seed``; a person with
     the same seed and another ``device_number`` is the same identity at another device.
-    ``key`` is for someone who uses the device key of another person.
+    ``key`` is for someone who uses the device key of another person, ``root_seed`` for a device
+    of an identity that began elsewhere.
     """
 
-    def __init__(self, seed: int, *, device_number: int = 0, key: KeyPair | None = None) -> None:
-        self.root_seed: Final = random.Random(seed).randbytes(32)
+    def __init__(
+        self,
+        seed: int,
+        *,
+        device_number: int = 0,
+        key: KeyPair | None = None,
+        root_seed: bytes | None = None,
+    ) -> None:
+        self.root_seed: Final = root_seed or random.Random(seed).randbytes(32)
         self.random = random.Random(f"{seed} {device_number}")
         self.root: Final = root_key(self.root_seed, 0)
         self.inception: Final = incept(self.root_seed)

@@ -142,7 +142,7 @@ def no_work(*_arguments: object) -> bytes:
 
 def test_a_vault_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything of it is understood."""
-    monkeypatch.setattr("slowlight.node.vault._MAGIC", b"slvault\x02")
+    monkeypatch.setattr("slowlight.node.vault._MAGIC", b"slvault\x03")
     line = close_vault(SECRETS, OLD, seeded(1), LEAST).encode()
     monkeypatch.undo()
     with pytest.raises(ServiceError, match="this version"):
