@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from slowlight.node.config import MAX_FILE_BYTES, load_settings
 from slowlight.node.errors import ServiceError
+from slowlight.protocol.code_line import CodeLine
 from slowlight.protocol.content import (
     decode_content,
     decode_sealed_content,
@@ -52,21 +53,41 @@ from slowlight.protocol.frames import (
     decode_frames,
 )
 from slowlight.protocol.handshake import NoiseFramer, decode_greeting
-from slowlight.protocol.hashing import PERSON_INVITE, hash32, short_id, short_prefix
+from slowlight.protocol.hashing import (
+    PERSON_DEVICE_ANSWER,
+    PERSON_DEVICE_REQUEST,
+    PERSON_INVITE,
+    hash32,
+    short_id,
+    short_prefix,
+)
 from slowlight.protocol.ident import MAX_IDENT_RECORDS, decode_ident, verify_ident
 from slowlight.protocol.identity import (
+    SignedRecord,
     decode_accept,
     decode_certificate,
     decode_inception,
     decode_revocation,
     decode_rotation,
+    device_key,
 )
 from slowlight.protocol.invite import SCHEME, Invite, InvitedNode, read_invite, write_invite
+from slowlight.protocol.joining import (
+    ANSWER_SCHEME,
+    REQUEST_SCHEME,
+    JoinAnswer,
+    JoinRequest,
+    read_answer,
+    read_request,
+    write_answer,
+    write_request,
+)
 from slowlight.protocol.noise import PATTERNS, DecryptError, HandshakeError, HandshakeState, KeyPair
 from slowlight.protocol.roster import Depth, RosterRow, roster_rows, roster_value
 from slowlight.protocol.run import Run, build_run, decode_run, open_run, rebuild_run
 from slowlight.protocol.words import WordsError, seed_from_words, words_from_seed
 from tests.hostile_bytes import crammed
+from tests.people import Person
 from tests.vector_files import cases
 
 MEMORY_FACTOR: Final = 8
@@ -364,6 +385,7 @@ def _typed_targets() -> Iterator[Target]:
     yield Target(
         "invite-body", lambda data: read_invite(line_of(data)), _MALFORMED, bodies, check_body
     )
+    yield from _joining_targets()
     yield Target("words", typed(seed_from_words), (WordsError,), phrases, check_words)
     yield Target("short-id", typed(short_prefix), _MALFORMED, shorts, check_short)
     yield Target(
@@ -380,6 +402,31 @@ def _invites() -> Iterator[Invite]:
     for token in (b"", bytes(16)):
         yield Invite(bytes(32), (), token, "Ada")
         yield Invite(bytes(32), (node, node._replace(addresses=())), token, "Zoë")
+
+
+def _joining_targets() -> Iterator[Target]:
+    """Codes with a right checksum, so that what is inside is reached."""
+    key = device_key(bytes(32))
+    request = write_request(JoinRequest(key.public, bytes(32), "laptop", "sol"), key)
+    person = Person(1)
+    answer = write_answer(
+        JoinAnswer(person.inception, (person.rotation(),), SignedRecord(b"\x91\x01", bytes(64)))
+    )
+    for name, scheme, person_tag, read, line in (
+        ("join-request", REQUEST_SCHEME, PERSON_DEVICE_REQUEST, read_request, request),
+        ("join-answer", ANSWER_SCHEME, PERSON_DEVICE_ANSWER, read_answer, answer),
+    ):
+        text = line.removeprefix(scheme).upper()
+        body = base64.b32decode(text + "=" * (-len(text) % 8))[:-4]
+
+        def reading(
+            data: bytes,
+            code: CodeLine = CodeLine(name, scheme, person_tag, 200_000),  # noqa: B008
+            read: Callable[[str], object] = read,
+        ) -> object:
+            return read(code.write(data))
+
+        yield Target(name, reading, _UNPROVEN, (body,))
 
 
 def _invite_body(line: bytes) -> bytes:
