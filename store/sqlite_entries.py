@@ -151,13 +151,19 @@ class EntryTable:
         self._database = database
 
     def id_at(self, log: int, seq: int) -> bytes:
-        """Return the id of an entry that is held."""
-        (entry_id,) = self._database.row(
+        """Return the id of an entry that is held.
+
+        Raises:
+            UnreadableError: its row is gone.
+        """
+        found = self._database.row(
             "SELECT e.id FROM arrival AS a JOIN entry AS e ON e.n = a.n + ? - a.first"
             " WHERE a.log = ? AND a.first <= ? ORDER BY a.first DESC LIMIT 1",
             (seq, log, seq),
         )
-        return bytes(entry_id)
+        if found is None:
+            raise UnreadableError
+        return bytes(found[0])
 
     def number_at(self, log: int, seq: int) -> int | None:
         """Return the number of an entry, or None if it is not held."""

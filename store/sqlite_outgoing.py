@@ -45,9 +45,10 @@ def checked_entries(
         elif signature is not None:
             _require_signed(key, placed, signature)
         upper = placed
-    if upper is not None:
-        _require_right(key, upper, prev_of(upper.entry.seq))
-        yield upper
+    if upper is None:
+        raise DamagedError  # the interval says that entries are here, and no row is
+    _require_right(key, upper, prev_of(upper.entry.seq))
+    yield upper
 
 
 def _require_right(key: LogKey, placed: PlacedEntry, prev: bytes) -> None:

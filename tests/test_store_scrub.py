@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, CHANNEL_PRIVATE
-from slowlight.store.base import LogKey, LostHeadError, NodeStore
+from slowlight.store.base import LogKey, LostHeadError, NodeStore, Outcome
 from slowlight.store.scrub import ScrubSlice
 from slowlight.store.sqlite import SqliteStore
 from tests.bit_rot import Flip, flip_one, flipped, numbers, talkative
@@ -283,3 +283,19 @@ def test_what_was_repaired_is_held_as_when_it_first_came(store: NodeStore) -> No
     take(store, *ada.runs())
     assert (scrub(store).damaged, scrub(store).mended) == (0, 0)
     assert scrub(store).entries == store.totals().entries
+
+
+def test_rows_that_are_gone_altogether_are_an_error_with_a_name(tmp_path: Path) -> None:
+    """Intervals that promise more than the table holds crash nobody who reads or serves."""
+    with closing(SqliteStore(tmp_path / "node.db")) as store:
+        ada = Person(1)
+        ada.posts(5)
+        meet(store, ada)
+        take(store, ada.run())
+        store.database.connection.execute("DELETE FROM entry WHERE order_ms IS NOT NULL")
+        run = store.read_run(
+            posts_of(ada), 0, 4, end_known=False, max_bytes=60_000, now_ms=RECEIVED_MS
+        )
+        assert run is None
+        assert store.held(posts_of(ada)) == []
+        assert take(store, ada.run()) == [Outcome.STORED]
