@@ -19,6 +19,7 @@ from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import Ident, VerifiedIdent
 from ..protocol.roster import Roster
 from ..protocol.run import Run
+from .marks import Mark
 from .scrub import ScrubSlice
 
 MAX_RECORD_BYTES_OF_IDENTITY: Final = 28_000
@@ -27,6 +28,10 @@ MAX_CLIENT_KEYS: Final = 100_000
 """The newest are kept: months of posts, and a retry comes within minutes."""
 MAX_PEER_MEMORIES: Final = 4_096
 """The devices met last; each names one roster at the most."""
+
+
+MAX_PAYLOAD_HOLES: Final = 4_096
+"""Ranges of stubs that are asked for in one session."""
 
 
 class LogKey(NamedTuple):
@@ -130,6 +135,8 @@ class TimelinePost:
     order_ms: int
     """Where it stands in reading order: never before what it answers."""
     held: HeldEntry
+    version: HeldEntry | None = None
+    """The latest edit that counts, which is shown in its place; None: it stands as written."""
 
 
 class PageMark(NamedTuple):
@@ -325,10 +332,11 @@ class LogStore(Protocol):
         ...
 
     def holes(self, roster: Roster) -> Iterator[WantRange]:
-        """Yield the gaps below the newest held entry of each log that a roster wants.
+        """Yield the gaps below the newest held entry of each log that a roster wants, and up to
+        `MAX_PAYLOAD_HOLES` ranges of stubs whose payload is wanted.
 
-        Each range carries the id of its last entry, for which the entry above it vouches.
-        Costs nothing for logs without gaps.
+        Each range carries the id of its last entry, which is held or for which the entry above
+        it vouches. Costs nothing for logs without gaps and stubs.
         """
         ...
 
@@ -412,6 +420,35 @@ class NodeStore(LogStore, Protocol):
         Args:
             besides: leave out those of this identity, whichever device wrote them.
         """
+        ...
+
+    def versions(self, post_id: bytes) -> list[HeldEntry]:
+        """Return a post and its edits that count, the latest last; empty for what is no post
+        or is held without its payload."""
+        ...
+
+    def mark_of(self, key: LogKey, seq: int) -> Mark | None:
+        """Return why the payload of an entry is not wanted here; None if there is no reason."""
+        ...
+
+    def expire(self, now_ms: int, *, limit: int = 1_000) -> int | None:
+        """Drop payloads whose lifetime has ended, at most ``limit``.
+
+        A step of the clock backwards lengthens no life by more than the step, and one forwards
+        counts as `MAX_LIFE_STEP_MS` at the most: see docs/protocol/deletion.md.
+
+        Returns:
+            In how many ms the next one ends (0: more are due now); None if none will.
+        """
+        ...
+
+    def purge(self) -> bool:
+        """Do one bounded step towards taking dropped payloads off the disk; return whether
+        another is needed. What is left to do survives a crash."""
+        ...
+
+    def purge_due(self) -> bool:
+        """Say whether something of dropped payloads may still be on the disk."""
         ...
 
     def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from ..protocol.content import Post, decode_content, post_links, split_payload
+from ..protocol.content import Edit, Post, decode_content, post_links, split_payload
 from ..protocol.entry import CHANNEL_POSTS, SALT_BYTES, Entry
 
 MAX_MOVED_POSTS: Final = 10_000
@@ -76,8 +76,11 @@ def word_rank(entry: Entry) -> tuple[int, int, bytes]:
 
 
 def searchable_text(payload: bytes) -> str:
-    """Return what a search reads of a post: title, text, tags and descriptions of pictures."""
+    """Return what a search reads of a post or of an edit of one: title, text, tags and
+    descriptions of pictures."""
     content = decode_content(split_payload(payload), CHANNEL_POSTS)
+    if isinstance(content, Edit):
+        content = content.post
     if not isinstance(content, Post):
         return ""
     descriptions = (attachment.alt for attachment in content.attachments)

@@ -15,7 +15,6 @@ from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from ..protocol.run import BLOCK, Run, open_run
 from .base import Ingested, LogKey, Outcome
 from .intervals import Held
-from .serving import as_sent
 
 IdAt = Callable[[int], bytes]
 """Returns the id of the entry with this sequence number, which must be held."""
@@ -143,8 +142,8 @@ def require_continuing(key: LogKey, head: LogHead, entries: Sequence[tuple[Entry
 
 def filled_stub(stub: Entry, stub_held_ms: int, entry: Entry) -> Entry:
     """Return an entry whose payload came after its stub; no detour lengthens a life."""
-    known = as_sent(stub, stub_held_ms)
-    return entry._replace(remaining_ms=min(known.remaining_ms, entry.remaining_ms))
+    left_ms = max(0, stub.remaining_ms - max(0, stub_held_ms))
+    return entry._replace(remaining_ms=min(left_ms, entry.remaining_ms))
 
 
 def require_room_for_log(logs: int) -> None:

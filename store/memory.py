@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -43,6 +43,7 @@ from .base import (
     TimelinePost,
     Totals,
 )
+from .derived import links_of_post
 from .ingest import (
     RefusedError,
     answer_to_ident,
@@ -51,6 +52,9 @@ from .ingest import (
     require_same_first_entry,
 )
 from .intervals import missing
+from .marks import Mark
+from .memory_bodies import MemoryBodies
+from .memory_edits import MemoryEdits
 from .memory_log import Arrival, MemoryLog, Taken
 from .memory_people import MemoryPerson, Words, words_of
 from .memory_posts import MemoryPosts
@@ -82,7 +86,10 @@ class MemoryStore:
         self._gappy: Final[dict[LogKey, MemoryLog]] = {}
         self._key_of: Final[dict[bytes, LogKey]] = {}
         self._place_of: Final[dict[bytes, tuple[MemoryLog, int]]] = {}
-        self._posts: Final = MemoryPosts()
+        edits = MemoryEdits()
+        self._posts: Final = MemoryPosts(edits)
+        self._edits: Final = edits
+        self._bodies: Final = MemoryBodies(self._logs, self._people, self._posts, edits)
         self._client_keys: Final[dict[str, bytes]] = {}
         self._own_devices: Final[set[bytes]] = set()
         self._shown: Final[dict[LogKey, int]] = {}
@@ -117,7 +124,7 @@ class MemoryStore:
                     answers.append(self._take_ident(item, arrival, commit))
             except RefusedError as refused:
                 answers.append(refused.answer)
-        self._finish(commit)
+        self._finish(commit, received_ms)
         return answers
 
     def ident(self, identity: bytes) -> Ident | None:
@@ -170,7 +177,7 @@ class MemoryStore:
                     WantRange(log.log, first, last, prevs[last + 1])
                     for first, last in missing(0, log.head.seq, log.intervals)
                 ]
-        return iter(wanted)
+        return chain(wanted, self._bodies.holes(roster))
 
     def written_ms(self, key: LogKey, seq: int) -> int:
         log = self._logs.get(key)
@@ -205,10 +212,10 @@ class MemoryStore:
         if client_key in self._client_keys:
             raise ValueError(f"client key {client_key!r} was used before")
         log = self._logs.get(key) or MemoryLog(key, identity)
-        taken = log.append(entries, Arrival(received_ms, OWN))
+        taken = log.append(entries, Arrival(received_ms, OWN), self._bodies.without_marked)
         commit = _Commit()
         self._note(log, taken, commit, grew=True)
-        self._finish(commit)
+        self._finish(commit, received_ms)
         self._own_devices.add(key.device)
         if client_key:
             _put_newest(self._client_keys, client_key, entries[0][0].id, MAX_CLIENT_KEYS)
@@ -241,6 +248,24 @@ class MemoryStore:
 
     def count_arrived(self, *, after: int, besides: bytes = b"") -> int:
         return self._posts.count_arrived(after=after, besides=besides)
+
+    def versions(self, post_id: bytes) -> list[HeldEntry]:
+        held = self.entry(post_id)
+        if held is None or links_of_post(held.log.channel, held.entry.payload) is None:
+            return []
+        return self._edits.versions(held)
+
+    def mark_of(self, key: LogKey, seq: int) -> Mark | None:
+        return self._bodies.mark_of(key, seq)
+
+    def expire(self, now_ms: int, *, limit: int = 1_000) -> int | None:
+        return self._bodies.expire(now_ms, limit)
+
+    def purge(self) -> bool:
+        return False
+
+    def purge_due(self) -> bool:
+        return False
 
     def thread(self, root: bytes, *, limit: int) -> list[TimelinePost]:
         return self._posts.thread(root, limit=limit)
@@ -375,7 +400,7 @@ class MemoryStore:
             require_room_for_log(self._log_counts[run.device])
             log = MemoryLog(key, identity)
         newest = log.head.seq
-        taken = log.take(run, arrival)
+        taken = log.take(run, arrival, self._bodies.without_marked)
         self._note(log, taken, commit, grew=log.head.seq > newest)
         if not (taken.new or taken.filled):
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
@@ -415,6 +440,7 @@ class MemoryStore:
         log = MemoryLog(key, identity)
         taken = log.keep_first(certified.first_entry, signature, arrival)
         self._note(log, taken, commit, grew=True)
+        commit.widened.add(identity)
         return True
 
     def _note(self, log: MemoryLog, taken: Taken, commit: _Commit, *, grew: bool) -> None:
@@ -431,6 +457,7 @@ class MemoryStore:
             self._gappy.pop(log.key, None)
         if log.key.channel == CHANNEL_IDENTITY:
             self._people[log.identity].words = None
+        commit.taken.extend((log, seq) for seq in sorted((*taken.new, *taken.filled)))
         commit.arrived.extend(
             (log, seq)
             for seq in sorted((*taken.new, *taken.filled))
@@ -439,8 +466,11 @@ class MemoryStore:
         if grew:
             commit.grown[log.key] = log
 
-    def _finish(self, commit: _Commit) -> None:
+    def _finish(self, commit: _Commit, received_ms: int) -> None:
         self._posts.add(commit.arrived)
+        self._bodies.take(commit.taken, received_ms)
+        for identity in commit.widened:
+            self._bodies.carry_out_all(identity)
         self._change_counter += bool(commit.grown)
         for key, log in commit.grown.items():
             log.changed = self._change_counter
@@ -456,13 +486,17 @@ class MemoryStore:
 class _Commit:
     """What a batch changed and has yet to be made known."""
 
-    __slots__ = ("arrived", "grown")
+    __slots__ = ("arrived", "grown", "taken", "widened")
 
     def __init__(self) -> None:
         self.arrived: Final[list[tuple[MemoryLog, int]]] = []
         """Entries that came with their payload."""
         self.grown: Final[dict[LogKey, MemoryLog]] = {}
         """Logs whose newest entry changed."""
+        self.taken: Final[list[tuple[MemoryLog, int]]] = []
+        """Entries that came, or whose payload did."""
+        self.widened: Final[set[bytes]] = set()
+        """Identities that have a new device."""
 
 
 def _begins(full_id: bytes, bits: int, bit_count: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -39,6 +39,9 @@ class Taken(NamedTuple):
 
 NOTHING_TAKEN: Final = Taken()
 
+Wanted = Callable[[LogKey, Sequence[Entry]], list[Entry]]
+"""Takes the payloads from entries that are not wanted."""
+
 
 class MemoryLog:
     """The held entries of one log. Entries are shared with whoever made them, never copied."""
@@ -69,7 +72,9 @@ class MemoryLog:
         entries = (held.entry for held in self.entries.values())
         return sum(entry.size for entry in entries if entry.payload is not None)
 
-    def append(self, signed: Sequence[tuple[Entry, bytes]], arrival: Arrival) -> Taken:
+    def append(
+        self, signed: Sequence[tuple[Entry, bytes]], arrival: Arrival, wanted: Wanted
+    ) -> Taken:
         """Append own entries.
 
         Raises:
@@ -79,14 +84,17 @@ class MemoryLog:
             raise ValueError("no entry to append")
         head = self.head
         require_continuing(self.key, head, signed)
-        entries = [entry for entry, _ in signed]
+        entries = wanted(self.key, [entry for entry, _ in signed])
         taken = self._keep(Proven(entries, signed[-1][1]), head.id, arrival)
         for entry, signature in signed:
             self._sign(entry.seq, signature)
         return taken
 
-    def take(self, run: Run, arrival: Arrival) -> Taken:
+    def take(self, run: Run, arrival: Arrival, wanted: Wanted) -> Taken:
         """Prove a run and keep what is new of it.
+
+        Args:
+            wanted: returns entries without the payloads that are not wanted.
 
         Raises:
             RefusedError: it is not stored; nothing is changed.
@@ -94,7 +102,9 @@ class MemoryLog:
         touched = touching(self.intervals, run.first, run.last)
         if is_duplicate(run, touched, self._id_at) and not self._lacks_payloads(run):
             return NOTHING_TAKEN
-        return self._keep(prove(run, touched, self._id_at), run.prev, arrival)
+        proven = prove(run, touched, self._id_at)
+        kept = proven._replace(entries=wanted(self.key, proven.entries))
+        return self._keep(kept, run.prev, arrival)
 
     def keep_first(self, entry: Entry, signature: bytes, arrival: Arrival) -> Taken:
         """Keep entry 0 of an empty log, whose signature was checked before."""
@@ -135,7 +145,7 @@ class MemoryLog:
         """Yield the entries of a run from its end downwards, as they are sent now."""
         for seq in range(top, lowest - 1, -1):
             held = self.entries[seq]
-            entry = as_sent(held.entry, now_ms - held.received_ms)
+            entry = as_sent(held.entry, now_ms - held.received_ms, self.key.channel)
             yield entry._replace(payload=None) if seq > asked else entry
 
     def _id_at(self, seq: int) -> bytes:

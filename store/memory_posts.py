@@ -9,6 +9,7 @@ from itertools import islice
 
 from .base import HeldEntry, PageMark, SearchResult, TimelinePost
 from .derived import PostLinks, first_order_ms, links_of_post, moved_answers, searchable_text
+from .memory_edits import MemoryEdits
 from .memory_log import MemoryLog
 from .words import best_matches, parse_query
 
@@ -24,7 +25,8 @@ class _Row:
 class MemoryPosts:
     """Posts by number of arrival (from 1, without gaps), in reading order and by thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, edits: MemoryEdits) -> None:
+        self._edits = edits
         self._rows: list[_Row] = []
         self._order: list[PageMark] = []
         self._number_of: dict[bytes, int] = {}
@@ -42,7 +44,9 @@ class MemoryPosts:
 
     def hide(self, log: MemoryLog, seqs: Iterable[int]) -> None:
         """Take the posts among these entries out of every view; done twice, nothing changes."""
-        for n in self._numbers(log, seqs):
+        switched = list(seqs)
+        self._edits.count(log, switched, stand=False)
+        for n in self._numbers(log, switched):
             row = self._rows[n - 1]
             if row.is_shown:
                 row.is_shown = False
@@ -51,7 +55,9 @@ class MemoryPosts:
     def show(self, log: MemoryLog, seqs: Iterable[int]) -> None:
         """Put those back whose payload is held; the caller knows that they stand."""
         orders_ms: dict[int, int] = {}
-        for n in self._numbers(log, seqs):
+        switched = list(seqs)
+        self._edits.count(log, switched, stand=True)
+        for n in self._numbers(log, switched):
             row = self._rows[n - 1]
             held = log.entries[row.seq]
             links = links_of_post(log.key.channel, held.entry.payload)
@@ -121,13 +127,15 @@ class MemoryPosts:
     def _texts(self) -> Iterator[tuple[int, str]]:
         """Yield number and text of each post, newest first."""
         for n in range(len(self._rows), 0, -1):
-            payload = self._post(n).held.entry.payload
+            post = self._post(n)
+            payload = (post.version or post.held).entry.payload
             if self._rows[n - 1].is_shown and payload is not None:
                 yield n, searchable_text(payload)
 
     def _post(self, n: int) -> TimelinePost:
         row = self._rows[n - 1]
-        return TimelinePost(n, row.order_ms, row.log.entries[row.seq])
+        held = row.log.entries[row.seq]
+        return TimelinePost(n, row.order_ms, held, self._edits.latest(held))
 
     def _answers(self, n: int) -> Iterator[tuple[int, int]]:
         row = self._rows[n - 1]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .base import StoreError
+from .schema_deletion import tables_of_deletion
 from .words import TOKENIZER
 
 if TYPE_CHECKING:
@@ -286,6 +287,7 @@ def _upkeep(connection: sqlite3.Connection) -> None:
 MIGRATIONS: Final = (
     Migration("first_tables", _first_tables),
     Migration("upkeep", _upkeep),
+    Migration("deletion", tables_of_deletion),
 )
 """In order; the names of those that ran are kept in the database."""
 

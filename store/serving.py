@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from ..protocol.deletion import is_lasting
 from ..protocol.entry import USUAL_QUALITY, Entry
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import MAX_RUN_BYTES, Run, entry_columns
@@ -14,17 +15,24 @@ _MOST_UNCOUNTED_BYTES: Final = 600
 """More than the fixed fields of a run and the columns of its first entry can take together."""
 
 
-def as_sent(entry: Entry, held_ms: int) -> Entry:
+def as_sent(entry: Entry, held_ms: int, channel: int) -> Entry:
     """Return an entry as it travels on after ``held_ms`` here: its lifetime goes on meanwhile.
 
-    A payload whose lifetime has ended stays behind. A clock that was set back lengthens no
-    life.
+    A payload whose lifetime has ended stays behind, unless it lasts. A clock that was
+    set back lengthens no life.
     """
     if not entry.expire_ms:
         return entry
     remaining_ms = max(0, entry.remaining_ms - max(0, held_ms))
-    payload = entry.payload if remaining_ms else None
+    payload = entry.payload
+    if payload is not None and not remaining_ms and not is_lasting(channel, payload):
+        payload = None
     return entry._replace(remaining_ms=remaining_ms, payload=payload)
+
+
+def is_alive(entry: Entry) -> bool:
+    """Say whether an entry had some of its lifetime left when it came."""
+    return not entry.expire_ms or entry.remaining_ms > 0
 
 
 def longest_run(

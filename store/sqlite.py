@@ -12,6 +12,7 @@ from ..protocol.frames import NONCE_BYTES
 from ..protocol.ident import VerifiedIdent
 from ..protocol.run import Run
 from .base import MAX_CLIENT_KEYS, Ingested, LogKey, StoreError, Totals
+from .sqlite_bodies import SqliteBodies
 from .sqlite_care import SqliteCare
 from .sqlite_database import Database
 from .sqlite_intake import OWN, Intake
@@ -24,7 +25,7 @@ CLIENT_KEYS_FORGOTTEN_EVERY: Final = 1_000
 """Own entries between two looks at how many client keys there are, which reads them all."""
 
 
-class SqliteStore(SqliteLogs, SqliteTimeline, SqlitePeople, SqlitePeers, SqliteCare):
+class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeople, SqlitePeers, SqliteCare):
     """Everything that a node remembers. Keeps `NodeStore`, which describes the methods."""
 
     def __init__(

@@ -8,8 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from ..protocol.content import post_links
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, SALT_BYTES, Entry
+from .serving import is_alive
 from .sqlite_database import Database
+from .sqlite_deletion import take_ids, take_words, unwant_marked
 from .sqlite_entries import PREFIX_BYTES, rest_of
+from .sqlite_lives import note_ends
 from .sqlite_people import learn
 from .sqlite_timeline import move_answers
 
@@ -19,7 +22,7 @@ _NOTHING: Final = ""
 _INSERT: Final = """
     INSERT INTO entry VALUES (
         ?, ?, nullif(?, ''), ?, nullif(?, ''), nullif(?, ''), nullif(?, ''), nullif(?, ''),
-        nullif(?, ''), ?)
+        nullif(?, ''), ?, nullif(?, ''))
 """
 """sqlite3 looks for an adapter of every value but exact numbers, texts and bytearrays, which
 takes as long as to store it. So what every post has comes as bytearrays, and an empty text,
@@ -54,6 +57,10 @@ class Arrivals:
         self._received_ms = received_ms
         self._via = via
         self._waiting: dict[int, list[Stretch]] = {}
+        self._said: list[tuple[Stretch, int, Entry]] = []
+        """What came in channel 1 and is no post."""
+        self._ends: list[tuple[Stretch, Entry]] = []
+        """What will expire."""
 
     def add(self, stretch: Stretch) -> None:
         """Take entries in rising order, with gaps or without."""
@@ -83,10 +90,22 @@ class Arrivals:
             n += len(stretch.entries)
         self._database.write_many(_INSERT, rows)
         self._database.write_many("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?)", arrivals)
+        for stretch, (first, *_) in zip(stretches, arrivals, strict=True):
+            if any(entry.payload is None for entry in stretch.entries):
+                unwant_marked(self._database, stretch.entries[0].seq, first)
         if any(posts for *_, posts in arrivals):
             move_answers(self._database, first_n, n - 1)
         for stretch, entry in _said(stretches):
             learn(self._database, stretch.identity, entry)
+        if self._ends:
+            lives = [(stretch.log, entry) for stretch, entry in self._ends]
+            note_ends(self._database, lives, self._received_ms)
+            self._ends.clear()
+        if any(stretch.channel == CHANNEL_POSTS for stretch in stretches):
+            take_ids(self._database, first_n, n - 1)
+        said, self._said = self._said, []
+        for stretch, at, entry in said:
+            take_words(self._database, stretch.log, at, entry.seq, stretch.identity)
 
     def _add_rows(self, rows: list[tuple[Any, ...]], stretch: Stretch, first_n: int) -> int:
         """Add the rows of a stretch, numbered from ``first_n``; return how many are posts.
@@ -97,7 +116,7 @@ class Arrivals:
         received_ms, signatures = self._received_ms, stretch.signatures
         posts = 0
         for n, entry in enumerate(stretch.entries, first_n):
-            seq, entry_id, t_ms, _, lamport, _, _, _, _, _, _, payload = entry
+            seq, entry_id, t_ms, _, lamport, _, expire_ms, _, _, _, _, payload = entry
             links = post_links(payload[SALT_BYTES:]) if is_public and payload is not None else None
             place: tuple[Any, ...] = (t_ms, lamport, _NOTHING, _NOTHING, _NOTHING)
             if links is not None:
@@ -111,10 +130,15 @@ class Arrivals:
                     _NOTHING if parent is None else parent[:PREFIX_BYTES],
                     _NOTHING if root is None else root[:PREFIX_BYTES],
                 )
+            elif is_public and payload is not None:
+                self._said.append((stretch, n, entry))
+            if expire_ms and payload is not None:
+                self._ends.append((stretch, entry))
             rest = rest_of(entry) or _NOTHING
             signature = signatures.get(seq, _NOTHING)
             held = payload if payload is None else bytearray(payload)
-            rows.append((n, bytearray(entry_id), *place, rest, signature, held))
+            hole = 1 if payload is None and is_alive(entry) else _NOTHING
+            rows.append((n, bytearray(entry_id), *place, rest, signature, held, hole))
         return posts
 
     def _source(self) -> int:

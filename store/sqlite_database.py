@@ -70,6 +70,7 @@ class Database:
         execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_BYTES}")
         execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         execute("PRAGMA temp_store = MEMORY")
+        execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         if pending:
             migrate(self.connection)
 
@@ -139,6 +140,21 @@ class Database:
         if busy:
             raise sqlite3.OperationalError("the log cannot be emptied after an error of the disk")
         self._doubtful = False
+
+    def empty_write_ahead_log(self) -> bool:
+        """Copy the write-ahead log into the database and cut it to nothing.
+
+        Returns:
+            False if another program reads and it has to wait.
+        """
+        return not self.row("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+
+    def write_anew(self) -> None:
+        """Write the whole file anew, outside `writing`; nothing freed stays in it."""
+        try:
+            self.connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from error
 
     def file_bytes(self) -> int:
         """Return the size on disk, write-ahead log included."""

@@ -35,6 +35,7 @@ from .ingest import (
 from .intervals import Held, merged, missing
 from .sqlite_arrivals import Arrivals, Stretch
 from .sqlite_database import Database
+from .sqlite_deletion import carry_out_all, without_marked
 from .sqlite_entries import EntryTable
 from .sqlite_quarantine import has_lost_head, reclaim
 
@@ -178,7 +179,8 @@ class Intake:
             touched: the held intervals that they overlap or adjoin.
             signatures: those to be kept for good, by sequence number.
         """
-        entries, newest = proven.entries, proven.entries[-1]
+        taken = without_marked(self._database, log_id(*log.key), log.key.channel, proven.entries)
+        entries, newest = list(taken), proven.entries[-1]
         n = self._new_log(log, newest) if log.n is None else log.n
         filled: list[Entry] = []
         if any(each.last >= entries[0].seq and each.first <= newest.seq for each in touched):
@@ -274,6 +276,8 @@ class Intake:
                     added += 1
             except RefusedError as error:
                 refused.append(error)
+        if added and identity is not None:
+            self._carry_out_orders(identity)
         records = identity is not None and self._add_records(identity, ident)
         return answer_to_ident(added, records, refused)
 
@@ -296,6 +300,12 @@ class Intake:
             known, ZERO_HASH, Proven([certified.first_entry], signature), touched, {0: signature}
         )
         return True
+
+    def _carry_out_orders(self, identity: int) -> None:
+        """A new device may be one whose entries were ordered to be deleted before it was known."""
+        if self._database.row("SELECT 1 FROM deletion WHERE identity = ? LIMIT 1", (identity,)):
+            self._arrivals.write()
+            carry_out_all(self._database, identity)
 
     def _is_new_device(self, identity: int | None, certified: CertifiedDevice) -> bool:
         """Say whether a device has to be added.

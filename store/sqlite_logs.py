@@ -17,6 +17,7 @@ from .intervals import Held
 from .serving import as_sent, longest_run
 from .sqlite_database import Database, SqlitePart
 from .sqlite_entries import EntryTable, PlacedEntry, UnreadableError
+from .sqlite_marks import payload_holes
 from .sqlite_outgoing import DamagedError, checked_entries, take_out_damage
 
 _SELECT_STATE: Final = """
@@ -145,6 +146,7 @@ class SqliteLogs(SqlitePart):
         for log, channel, identity, first, prev, below in rows:
             if roster.wants(identity, channel):
                 yield WantRange(log, 0 if below is None else below + 1, first - 1, prev)
+        yield from payload_holes(self._database, roster)
 
     def written_ms(self, key: LogKey, seq: int) -> int:
         found = self._database.row(
@@ -197,7 +199,7 @@ class SqliteLogs(SqlitePart):
         checked = checked_entries(key, placed, signature=end.signature, prev_of=prev_of)
         return longest_run(
             key,
-            self._sent_now(checked, end, now_ms),
+            self._sent_now(checked, key.channel, end, now_ms),
             needed=end.seq - end.asked + 1,
             signature=end.signature,
             max_bytes=max_bytes,
@@ -231,10 +233,12 @@ class SqliteLogs(SqlitePart):
             None,
         )
 
-    def _sent_now(self, placed: Iterator[PlacedEntry], end: _End, now_ms: int) -> Iterator[Entry]:
+    def _sent_now(
+        self, placed: Iterator[PlacedEntry], channel: int, end: _End, now_ms: int
+    ) -> Iterator[Entry]:
         """Yield the entries of a run from its end downwards, as they are sent now."""
         for n, _, entry in placed:
             sent = entry
             if entry.expire_ms:
-                sent = as_sent(entry, now_ms - self._entries.received_ms(n))
+                sent = as_sent(entry, now_ms - self._entries.received_ms(n), channel)
             yield sent._replace(payload=None) if entry.seq > end.asked else sent

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from ..protocol.entry import CHANNEL_POSTS
 from .base import HeldEntry, PageMark, SearchResult, TimelinePost
-from .derived import MAX_MOVED_POSTS, links_of_post, moved_answers, searchable_text
+from .derived import MAX_MOVED_POSTS, links_of_post, moved_answers, searchable_text, word_rank
 from .sqlite_database import Database, SqlitePart
 from .sqlite_entries import held_entry_of, id_range, post_of, prefix_of
 from .words import best_matches, index_text, parse_query
@@ -120,7 +121,9 @@ class SqliteTimeline(SqlitePart):
     def search(self, query: str, *, limit: int) -> SearchResult:
         wanted = parse_query(query)
         matching = self._database.each(
-            "SELECT s.rowid, e.payload FROM search AS s CROSS JOIN entry AS e ON e.n = s.rowid"
+            "SELECT s.rowid, coalesce(v.payload, e.payload)"
+            " FROM search AS s CROSS JOIN entry AS e ON e.n = s.rowid"
+            " LEFT JOIN edited AS x ON x.post = e.n LEFT JOIN entry AS v ON v.n = x.edit"
             " WHERE search MATCH ? ORDER BY s.rowid DESC",
             (wanted.match,),
         )
@@ -130,8 +133,10 @@ class SqliteTimeline(SqlitePart):
 
     def index_posts(self, limit: int) -> int:
         posts = self._database.rows(
-            "SELECT n, payload FROM entry"
-            " WHERE n > (SELECT indexed FROM store) AND order_ms IS NOT NULL ORDER BY n LIMIT ?",
+            "SELECT e.n, coalesce(v.payload, e.payload) FROM entry AS e"
+            " LEFT JOIN edited AS x ON x.post = e.n LEFT JOIN entry AS v ON v.n = x.edit"
+            " WHERE e.n > (SELECT indexed FROM store) AND e.order_ms IS NOT NULL"
+            " ORDER BY e.n LIMIT ?",
             (limit,),
         )
         if posts:
@@ -149,7 +154,23 @@ class SqliteTimeline(SqlitePart):
         return self.count_arrived(after=indexed)
 
     def _post(self, n: int) -> TimelinePost:
-        return post_of(self._database.row("SELECT * FROM held_entry WHERE n = ?", (n,)))
+        post = post_of(self._database.row("SELECT * FROM held_entry WHERE n = ?", (n,)))
+        edited = self._database.row(
+            "SELECT v.* FROM edited AS x JOIN held_entry AS v ON v.n = x.edit WHERE x.post = ?",
+            (n,),
+        )
+        return replace(post, version=held_entry_of(edited)) if edited else post
+
+    def versions(self, post_id: bytes) -> list[HeldEntry]:
+        post = self.entry(post_id)
+        if post is None or links_of_post(post.log.channel, post.entry.payload) is None:
+            return []
+        rows = self._database.rows(
+            "SELECT v.* FROM edit AS x JOIN identity AS i ON i.n = x.identity"
+            " JOIN held_entry AS v ON v.n = x.n WHERE x.target = ? AND i.id = ? AND NOT x.void",
+            (post_id, post.identity),
+        )
+        return [post, *sorted(map(held_entry_of, rows), key=lambda held: word_rank(held.entry))]
 
 
 def _belongs(post: TimelinePost, root: bytes) -> bool:

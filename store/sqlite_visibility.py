@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..protocol.entry import CHANNEL_POSTS
 from .derived import links_of_post, searchable_text
 from .sqlite_database import Database
+from .sqlite_edits import count_edits, forget_words, shown_payload
 from .sqlite_entries import PREFIX_BYTES
 from .sqlite_timeline import move_answers
 from .words import index_text
@@ -43,6 +44,7 @@ def hide(database: Database, log: int, first: int, last: int) -> int:
     Returns:
         How many were shown before.
     """
+    count_edits(database, log, first, last, stand=False)
     hidden = 0
     for group in _groups(database, log, first, last):
         shown = [row for row in _rows(database, group) if row.is_shown]
@@ -67,6 +69,7 @@ def show(database: Database, log: int, first: int, last: int) -> int:
         How many were hidden before.
     """
     (channel,) = database.row("SELECT channel FROM log WHERE n = ?", (log,))
+    count_edits(database, log, first, last, stand=True)
     returned = 0
     for group in _groups(database, log, first, last) if channel == CHANNEL_POSTS else ():
         hidden = [row for row in _rows(database, group) if not row.is_shown]
@@ -119,20 +122,19 @@ def _count(database: Database, group: _Group, change: int) -> None:
 
 
 def _forget_words(database: Database, rows: list[_Row]) -> None:
-    """Take posts out of the search index, which keeps no text of its own to find them by."""
-    database.write_many(
-        "INSERT INTO search (search, rowid, text) VALUES ('delete', ?, ?)",
-        _indexed_texts(database, rows),
-    )
+    """Take posts out of the search index as far as it has read them."""
+    (indexed,) = database.row("SELECT indexed FROM store")
+    for row in rows:
+        if row.n <= indexed:
+            forget_words(database, row.n, shown_payload(database, row.n, row.payload))
 
 
 def _remember_words(database: Database, rows: list[_Row]) -> None:
     """Put posts back that the search index has passed already."""
-    database.write_many(
-        "INSERT INTO search (rowid, text) VALUES (?, ?)", _indexed_texts(database, rows)
-    )
-
-
-def _indexed_texts(database: Database, rows: list[_Row]) -> list[tuple[int, str]]:
     (indexed,) = database.row("SELECT indexed FROM store")
-    return [(row.n, index_text(searchable_text(row.payload))) for row in rows if row.n <= indexed]
+    for row in rows:
+        if row.n <= indexed:
+            text = searchable_text(shown_payload(database, row.n, row.payload))
+            database.write(
+                "INSERT INTO search (rowid, text) VALUES (?, ?)", (row.n, index_text(text))
+            )
