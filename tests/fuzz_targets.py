@@ -83,8 +83,12 @@ from slowlight.protocol.joining import (
     write_request,
 )
 from slowlight.protocol.noise import PATTERNS, DecryptError, HandshakeError, HandshakeState, KeyPair
+from slowlight.protocol.range_messages import RangeMessage
+from slowlight.protocol.reconcile import Reconciler
 from slowlight.protocol.roster import Depth, RosterRow, roster_rows, roster_value
 from slowlight.protocol.run import Run, build_run, decode_run, open_run, rebuild_run
+from slowlight.protocol.sketch import SketchPart
+from slowlight.protocol.version_sketch import PeerSketch, VersionSketch
 from slowlight.protocol.words import WordsError, seed_from_words, words_from_seed
 from tests.hostile_bytes import crammed
 from tests.people import Person
@@ -136,6 +140,7 @@ def targets() -> Iterator[Target]:
     yield from _log_targets()
     yield from _identity_targets()
     yield from _frame_targets()
+    yield from _reconciliation_targets()
     yield from _content_targets()
     yield from _link_targets()
     yield from _typed_targets()
@@ -279,6 +284,26 @@ def _full_have() -> Have:
 
 def _full_want() -> Want:
     return Want(tuple(WantRange(log, 300, 999, None) for log in _ids(MAX_WANTS)))
+
+
+def _reconciliation_targets() -> Iterator[Target]:
+    def compare(data: bytes) -> None:
+        peer = PeerSketch(SketchPart.decode(data))
+        VersionSketch(shard_bits=peer.shard_bits).compare(peer)
+
+    def hear(data: bytes) -> None:
+        for waiting in (True, False):
+            side = Reconciler(())
+            if waiting:
+                side.start(bytes(8))
+            side.receive(data)
+
+    sketches, ranges = _seeds("sketch"), _seeds("reconcile") + _crammed(MAX_ITEMS)
+    write: Callable[[Any], bytes] = methodcaller("body")
+    yield Target("sketch", SketchPart.decode, _MALFORMED, sketches, _one_form(write))
+    yield Target("sketch-compared", compare, _MALFORMED, sketches)
+    yield Target("ranges", RangeMessage.decode, _MALFORMED, ranges, _one_form(write))
+    yield Target("ranges-heard", hear, _MALFORMED, ranges)
 
 
 def _content_targets() -> Iterator[Target]:
