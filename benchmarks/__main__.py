@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .figures import Figure, table, write
 
-PARTS = ("ingest", "wire", "conversation", "posting", "startup")
+PARTS = ("ingest", "wire", "conversation", "posting", "startup", "reconcile")
 OUTPUT = Path("build/bench.json")
 
 

@@ -4,10 +4,11 @@ One side sends fingerprints of its parts of a range; the other answers with thos
 that differ, and so on, until a range has so few states that they are listed. Both sides learn
 all differences. Messages alternate; nothing here waits or sends.
 
-A fingerprint is a keyed hash over the states of a range in order, made anew for each session (about
-4 ms for 10,000 states). Its key is drawn by the side that begins, so nobody can make logs
-beforehand whose fingerprints meet, though it has only 8 bytes. A sum that is kept up to date, as
-in the digest, would need 2,048 bytes for each range to be as hard to forge.
+A fingerprint is a keyed hash over the states of a range in order, made anew for each session (some
+tens of milliseconds for 10,000 states, most of it to encode them). Its key is drawn by the side
+that begins, so nobody can make logs beforehand whose fingerprints meet, though it has only 8 bytes.
+A sum that is kept up to date, as in the digest, would need 2,048 bytes for each range to be as hard
+to forge.
 
 Source: A. Meyer, "Range-based set reconciliation" (2023).
 """
