@@ -56,6 +56,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
             "config": Listed("settings", "See the settings, and where each comes from"),
         },
         "More": {
+            "db": Listed("db", "Look after the database: check, back up, compact"),
             "demo": Listed("demo", "Watch two nodes carry a real conversation"),
             "sim": Listed("simulating", "Let a real conversation come to a node"),
             "completion": Listed("completion", "Let your shell complete what you type"),

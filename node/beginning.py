@@ -44,7 +44,9 @@ def open_sqlite_store(home: Home) -> NodeStore:
         ServiceError: ``storage``.
     """
     from ..store.sqlite import SqliteStore
+    from ..store.sqlite_salvage import finish_rebuild
 
+    finish_rebuild(home.database)
     if not home.database.exists():
         home.database.touch(mode=0o600)  # unused tokens of invites and petnames stand in it
     try:

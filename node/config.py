@@ -96,12 +96,22 @@ class PrivateConfig(msgspec.Struct, frozen=True):
     ] = 30
 
 
+class StorageConfig(msgspec.Struct, frozen=True):
+    """``[storage]``"""
+
+    scrub_days: Annotated[
+        int,
+        Meta(ge=0, le=3_650, description="days between two looks at every entry; 0: never"),
+    ] = 7
+
+
 class Config(msgspec.Struct, frozen=True):
     """All settings."""
 
     node: NodeConfig = NodeConfig()
     log: LogConfig = LogConfig()
     limits: LimitsConfig = LimitsConfig()
+    storage: StorageConfig = StorageConfig()
     private: PrivateConfig = PrivateConfig()
 
 

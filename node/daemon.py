@@ -28,6 +28,7 @@ from .logs import Log, opened_log
 from .network import Carrier, TcpCarrier, make_board, make_reception
 from .pen import Pen
 from .period_keys import PeriodKeeper
+from .scrubbing import keep_scrubbed
 from .service import Service
 from .sessions import Bell
 
@@ -119,6 +120,7 @@ class _Node:
         self._store = store
         self._carrier = carrier
         self._log = log
+        self._clock = clock
         pen = Pen(home, store, keys.device)
         if pen.objection is not None:
             log.warning("must not sign", reason=pen.objection.message, advice=pen.objection.hint)
@@ -166,6 +168,15 @@ class _Node:
                 await nursery.start(self._api.serve, api_socket)
                 await nursery.start(partial(doors.serve, self._reception))
                 nursery.start_soon(self._dialler.run)
+                nursery.start_soon(
+                    partial(
+                        keep_scrubbed,
+                        self._store,
+                        self._config.storage.scrub_days,
+                        clock=self._clock,
+                        log=self._log,
+                    )
+                )
                 nursery.start_soon(keep_indexed, self._store, self._board.stored, self._log)
                 nursery.start_soon(look_after_period_keys, self._service.period_keys, self._log)
                 nursery.start_soon(

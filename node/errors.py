@@ -94,6 +94,21 @@ class ServiceError(SlowlightError):
 
 def storage_error(error: SlowlightError) -> ServiceError:
     """Return what a person is told when the database fails."""
+    from ..store.base import DamagedFileError, LostHeadError  # a command for a daemon needs none
+
+    if isinstance(error, LostHeadError):
+        return ServiceError(
+            Code.INTEGRITY,
+            str(error),
+            "fetch them from somebody who holds them: slowlight sync; if nobody does, go on with"
+            " a key of its own: slowlight key renew-device",
+        )
+    if isinstance(error, DamagedFileError):
+        return ServiceError(
+            Code.INTEGRITY,
+            str(error),
+            "save what can be read: slowlight db rebuild; the damaged file is kept",
+        )
     return ServiceError(
         Code.STORAGE, str(error), "check the free space and the permissions of the home"
     )

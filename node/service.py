@@ -23,6 +23,9 @@ from .links import ExchangeEnd, ExchangeNews, Links, LiveLink
 from .names import find_who
 from .operations import (
     ADD_PEER,
+    DB_BACKUP,
+    DB_SCRUB,
+    DB_STATS,
     FOLLOW,
     FOLLOWS,
     INVITE,
@@ -55,6 +58,7 @@ from .peering import Peering, Reach
 from .people import People
 from .reading import Reading
 from .readmitting import RootSeed, readmits
+from .upkeep import Upkeep
 from .views import Views
 from .writing import Writing
 
@@ -133,6 +137,7 @@ class Service:
         writing = Writing(store, self._author, self._reading)
         peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
         people = People(store, self._author, peering, links, clock=clock)
+        upkeep = Upkeep(store, self._author.identity, clock=clock)
         self._operations: Mapping[str, Callable[[Any], Result]] = {
             STATUS.name: self._status,
             POST.name: writing.post,
@@ -150,6 +155,9 @@ class Service:
             ADD_PEER.name: peering.add_peer,
             REMOVE_PEER.name: peering.remove_peer,
             INVITE.name: peering.invite,
+            DB_STATS.name: upkeep.stats,
+            DB_SCRUB.name: upkeep.scrub,
+            DB_BACKUP.name: upkeep.backup,
             PERIODS.name: lambda request: self.period_keys.periods(request),
             "devices": lambda request: self.devices.devices(request),
             "plan_revocation": lambda request: self.devices.plan_revocation(request),

@@ -243,6 +243,10 @@ class StoreError(SlowlightError):
     """The store cannot be opened, read or written: what is wrong and what to do about it."""
 
 
+class DamagedFileError(StoreError):
+    """The file of a store is damaged beyond single entries."""
+
+
 class LostHeadError(StoreError):
     """The newest entries of an own log were damaged here: to write another would fork the log."""
 

@@ -36,3 +36,13 @@ class ScrubSlice:
     """Notes and views that were wrong and could be derived again."""
     named: tuple[Damage, ...]
     """The first of both, at most `MAX_NAMED`."""
+
+    def plus(self, other: ScrubSlice) -> ScrubSlice:
+        """Return what this slice and the one after it found together."""
+        return ScrubSlice(
+            next=other.next,
+            entries=self.entries + other.entries,
+            damaged=self.damaged + other.damaged,
+            mended=self.mended + other.mended,
+            named=(*self.named, *other.named)[:MAX_NAMED],
+        )

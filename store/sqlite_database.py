@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from .base import StoreError
+from .base import DamagedFileError, StoreError
 from .schema import migrate, pending_migrations
 from .sqlite_log_file import log_of, secure_log, sync_names
 
@@ -185,12 +185,13 @@ def explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
         sqlite3.SQLITE_READONLY: "it may not be written; check its permissions and its disk",
         sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its directory exists",
         sqlite3.SQLITE_BUSY: "another program has it open; close that and try again",
-        sqlite3.SQLITE_NOTADB: "this is no database; choose another home",
-        sqlite3.SQLITE_CORRUPT: "it is damaged; restore a copy, or begin a new home: "
-        "what others hold comes back from them",
+        sqlite3.SQLITE_NOTADB: "this is no database",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged",
         sqlite3.SQLITE_IOERR: "its disk does not answer as it should; check it",
     }.get(_primary_code(error), "this is a mistake of Slowlight; please report it")
-    return StoreError(f"{path}: {error}: {advice}")
+    damaged = _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    kind = DamagedFileError if damaged else StoreError
+    return kind(f"{path}: {error}: {advice}")
 
 
 def _primary_code(error: sqlite3.Error | OSError) -> int:

@@ -15,6 +15,9 @@ from slowlight.node.errors import Code, Exit, ServiceError
 from slowlight.node.links import ExchangeEnd
 from slowlight.node.operations import (
     ADD_PEER,
+    DB_BACKUP,
+    DB_SCRUB,
+    DB_STATS,
     FOLLOW,
     FOLLOWS,
     INVITE,
@@ -34,6 +37,9 @@ from slowlight.node.operations import (
     THREAD,
     UNFOLLOW,
     AddPeerRequest,
+    DbBackupRequest,
+    DbScrubRequest,
+    DbStatsRequest,
     FollowRequest,
     FollowsRequest,
     InviteRequest,
@@ -380,6 +386,25 @@ def test_period_keys_are_published_and_shown(ada: Node) -> None:
     assert all(month.published and month.secret for month in first.periods)
     again = ada.client.call(PERIODS, PeriodsRequest(publish=True))
     assert (again.published, again.periods) == (0, first.periods)
+
+
+def test_the_database_says_what_takes_room_and_is_scrubbed(ada: Node) -> None:
+    """By distance and by person; nothing of it is damaged. Memory cannot be copied to a file."""
+    bob = Person(2)
+    bob.posts(3)
+    ada.receive(bob)
+    stats = ada.client.call(DB_STATS, DbStatsRequest(top=1))
+    assert sum(one.entries for one in stats.classes) == stats.entries
+    assert [one.distance for one in stats.classes] == ["self", "followed", "two_hops", "stranger"]
+    assert len(stats.people) == 1
+    scrubbed = ada.client.call(DB_SCRUB, DbScrubRequest())
+    assert (scrubbed.entries, scrubbed.damaged, scrubbed.next) == (stats.entries, 0, 0)
+    with pytest.raises(ServiceError, match="memory"):
+        ada.client.call(DB_BACKUP, DbBackupRequest(path="/nowhere/copy.db"))
+    for path in ("copy.db", "/"):
+        with pytest.raises(ServiceError) as caught:
+            ada.client.call(DB_BACKUP, DbBackupRequest(path=path))
+        assert caught.value.exit is Exit.USAGE
 
 
 def test_every_operation_has_its_story_here() -> None:
