@@ -10,7 +10,7 @@ import pytest
 from tests.doc_session import DocSession, PageError, pages, steps_of
 from tests.source_tree import ROOT
 
-PAGES: Final = pages(ROOT, ["README.md", "docs/guide.md"])
+PAGES: Final = pages(ROOT, ["README.md", "docs/guide.md", "docs/guide-keys.md"])
 
 
 @pytest.mark.parametrize("name", PAGES)
