@@ -55,15 +55,12 @@ class Devices:
     def devices(self, _request: DevicesRequest) -> DevicesResult:
         """Return every device that a root key certified."""
         standing = self._standing()
-        ordered = sorted(
-            standing.devices.values(), key=lambda one: (one.certificate.from_ms, one.record.hash)
-        )
         return DevicesResult(
             person=Views(self._store, self._identity).person(self._identity),
             epoch=standing.epoch,
             expected_epoch=expected_epoch(self._store, standing.epoch),
             readmits=readmits(self._store),
-            devices=tuple(self._view(one) for one in ordered),
+            devices=tuple(self._view(one) for one in _in_age(standing)),
         )
 
     def plan_revocation(self, request: PlanRevocationRequest) -> RecordPlan:
@@ -119,7 +116,7 @@ class Devices:
         rotation = kind == "rotate"
         newest = self._newest(standing)
         spoken = {each.device: each for each in planned}
-        about = standing.devices if rotation else spoken
+        about = [one for one in _in_age(standing) if rotation or one.certificate.device in spoken]
         return RecordPlan(
             kind="rotate" if rotation else "revoke" if kind == "revoke" else "accept",
             person=Views(self._store, self._identity).person(self._identity),
@@ -128,9 +125,7 @@ class Devices:
             predecessor=newest[0].hex() if rotation else "",
             commitment=newest[1].hex() if rotation else "",
             already=already,
-            devices=tuple(
-                self._planned(standing.devices[device], spoken.get(device)) for device in about
-            ),
+            devices=tuple(self._planned(one, spoken.get(one.certificate.device)) for one in about),
         )
 
     def _newest(self, standing: Standing) -> tuple[bytes, bytes]:
@@ -311,6 +306,13 @@ def _devices_called(standing: Standing, typed: str) -> Iterator[DeviceStanding]:
     for one in devices:
         if int.from_bytes(one.certificate.device[:8], "big") >> (64 - bit_count) == bits:
             yield one
+
+
+def _in_age(standing: Standing) -> list[DeviceStanding]:
+    """Return the devices in the order of their certificates, as far as these say."""
+    return sorted(
+        standing.devices.values(), key=lambda one: (one.certificate.from_ms, one.record.hash)
+    )
 
 
 def _called(one: DeviceStanding) -> str:
