@@ -23,13 +23,14 @@ _DRAFT_MODE: Final = 0o600
 
 
 @contextmanager
-def edited(shell: Shell, note: str) -> Generator[str]:
+def edited(shell: Shell, note: str, *, begin_with: str = "") -> Generator[str]:
     """Let the person write a text, and keep it as a draft until the body has ended well.
 
     The next one goes on with a draft that was kept.
 
     Args:
         note: shown below the text, never part of it.
+        begin_with: what the text is to begin with, where no draft was kept.
 
     Raises:
         click.UsageError: the editor cannot be started or failed, or the draft is no longer text.
@@ -39,7 +40,7 @@ def edited(shell: Shell, note: str) -> Generator[str]:
 
     shell.home.require()
     draft = shell.home.path / DRAFT_FILE
-    text = _read(draft)
+    text = _read(draft) or begin_with
     _write(draft, f"{text}\n{SCISSORS}\n{note}\n")
     _edit(draft, shell.environ)
     text = _read(draft)

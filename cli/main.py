@@ -29,6 +29,8 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
     sections={
         "Write": {
             "post": Listed("writing", "Write a post, or an answer to one"),
+            "edit": Listed("revising", "Write a post of yours anew"),
+            "delete": Listed("revising", "Delete posts of yours"),
         },
         "Read": {
             "read": Listed("reading", "Read what is new, everything, or one thread"),

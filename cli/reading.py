@@ -11,12 +11,19 @@ import click
 from .lines import EMPTY, Line, Span, Style, line, prose, table
 from .params import complete_entry
 from .quantities import count, date, size
-from .text import NOT_HERE, Look, answers, post_lines, thread_lines
+from .text import DELETED, NOT_HERE, Look, answers, post_lines, thread_lines
 from .verbs import Verb
 
 if TYPE_CHECKING:
     from ..node.client import Client
-    from ..node.operations import EntryView, PostView, ReadResult, SearchResult, ThreadResult
+    from ..node.operations import (
+        EntryView,
+        PostView,
+        ReadResult,
+        SearchResult,
+        ThreadResult,
+        VersionView,
+    )
     from .shell import Shell
 
 MAX_PAGE: Final = 500
@@ -104,7 +111,11 @@ def _read_thread(shell: Shell, thread: str, limit: int, look: Look, *, mark: boo
 def _thread(result: ThreadResult, look: Look) -> Iterator[Line]:
     what = "The beginning of a thread," if result.more else "Thread of"
     yield line(Span(f"{what} {count(len(result.posts), 'post')}", Style.STRONG))
-    if not result.root_held:
+    if result.root_deleted:
+        yield from prose(
+            "(its author deleted the post that began it)", look.width, style=Style.FAINT
+        )
+    elif not result.root_held:
         yield from prose("(the post that began it is not here yet)", look.width, style=Style.FAINT)
     yield EMPTY
     yield from thread_lines(result.posts, look)
@@ -142,7 +153,8 @@ def _contexts(node: Client, posts: Sequence[PostView]) -> dict[str, str]:
         if post.reply_to not in known and len(known) < len(posts) + MAX_CONTEXTS:
             known[post.reply_to] = _look_up(node, post.reply_to)
         answered = known.get(post.reply_to)
-        contexts[post.id] = NOT_HERE if answered is None else answers(answered)
+        missing = DELETED if post.parent_deleted else NOT_HERE
+        contexts[post.id] = missing if answered is None else answers(answered)
     return contexts
 
 
@@ -161,11 +173,16 @@ def _look_up(node: Client, entry_id: str) -> PostView | None:
 @click.command(
     "show",
     cls=Verb,
-    examples=("slowlight show k3v9-7qpm-x2da", "slowlight show k3v9 --json"),
+    examples=(
+        "slowlight show k3v9-7qpm-x2da",
+        "slowlight show k3v9 --versions",
+        "slowlight show k3v9 --json",
+    ),
 )
 @click.argument("entry", metavar="ID", shell_complete=complete_entry)
+@click.option("--versions", is_flag=True, help="Show every version of an edited post.")
 @click.pass_obj
-def show_command(shell: Shell, entry: str) -> None:
+def show_command(shell: Shell, entry: str, versions: bool) -> None:
     """Look at one entry closely: its text, who signed it, when it came and by whom.
 
     ID is an id as shown, the beginning of one, or all 64 hexadecimal digits.
@@ -173,7 +190,7 @@ def show_command(shell: Shell, entry: str) -> None:
     from ..node.operations import SHOW, ShowRequest
 
     with shell.node("show") as node:
-        result = node.call(SHOW, ShowRequest(id=entry))
+        result = node.call(SHOW, ShowRequest(id=entry, versions=versions))
         contexts = {} if shell.as_json or result.post is None else _contexts(node, [result.post])
     look = Look(shell.screen.width, shell.now_ms(), unfolded=True)
 
@@ -181,9 +198,21 @@ def show_command(shell: Shell, entry: str) -> None:
         if result.post is not None:
             yield from _list_of([result.post], contexts, look)
             yield EMPTY
+        yield from _versions(result.versions, look)
         yield from table(_facts(result.entry), look.width)
 
     shell.answer(result, lines(), paged=True)
+
+
+def _versions(versions: Sequence[VersionView], look: Look) -> Iterator[Line]:
+    for number, version in enumerate(versions, start=1):
+        note = f": {version.note}" if version.note else ""
+        head = f"Version {number}, {date(version.claimed_ms)}{note}"
+        yield from prose(head, look.width, style=Style.STRONG)
+        if version.title:
+            yield from prose(version.title, look.width, indent=2)
+        yield from prose(version.text.rstrip(), look.width, indent=2)
+        yield EMPTY
 
 
 def _facts(entry: EntryView) -> Iterator[tuple[str, str]]:
@@ -198,6 +227,11 @@ def _facts(entry: EntryView) -> Iterator[tuple[str, str]]:
     yield "from", "written here" if entry.via == "own" else entry.via
     yield "proof", "its own signature" if entry.signature else "a later entry of its log"
     yield "payload", f"{size(entry.size_bytes)}, {_state(entry)}"
+    if entry.deleted_by is not None:
+        yield "deleted by", entry.deleted_by
+        yield "deleted", f"{date(entry.deleted_ms)}, as the author says"
+        if entry.reason:
+            yield "reason", entry.reason
     for cited in entry.seen:
         yield "after", cited
 
@@ -208,6 +242,8 @@ def _kind(entry: EntryView) -> str:
 
 
 def _state(entry: EntryView) -> str:
+    if entry.gone:
+        return entry.gone
     return "not here, or not understood" if entry.content is None else "here"
 
 

@@ -17,6 +17,7 @@ ODD_CLAIM_MS: Final = 10 * MINUTE_MS
 """Clocks differ; a date further than this from where a post stands is shown as odd."""
 MAX_MENTIONS_NAMED: Final = 3
 NOT_HERE: Final = "answers a post that is not here yet"
+DELETED: Final = "answers a post that its author deleted"
 
 _BODY_CELLS: Final = 2
 """Indentation of a text below its head."""
@@ -69,7 +70,7 @@ def thread_lines(posts: Sequence[ThreadPost], look: Look) -> Iterator[Line]:
         answered = authors.get(at.post.reply_to or "")
         context = ""
         if at.post.reply_to is not None and answered is None:
-            context = NOT_HERE
+            context = DELETED if at.post.parent_deleted else NOT_HERE
         elif answered is not None and at.depth > most:
             context = f"answers {answered.label}"
         indent = _STEP_CELLS * min(at.depth, most)
@@ -95,6 +96,8 @@ def _head(post: PostView, now_ms: int) -> Iterator[Span]:
         yield Span(" ".join(f"#{tag}" for tag in post.tags))
     if post.mentions:
         yield Span(f"to {_named(post.mentions)}")
+    if post.edited_ms:
+        yield Span(f"edited {ago(post.edited_ms, now_ms)}")
     if post.expire_ms:
         yield Span(f"text expires {ago(post.claimed_ms + post.expire_ms, now_ms)}")
 

@@ -17,6 +17,7 @@ from ..store.base import NodeStore, StoreError
 from .api import make_app
 from .api_server import ApiServer, open_socket
 from .beginning import OpenStore, open_own_store, open_sqlite_store
+from .bodies import look_after_bodies
 from .clock import RandomBytes, WallClock, system_clock
 from .config import Config
 from .dialler import Dialler
@@ -178,6 +179,12 @@ class _Node:
                     )
                 )
                 nursery.start_soon(keep_indexed, self._store, self._board.stored, self._log)
+                nursery.start_soon(
+                    partial(look_after_bodies, clock=self._clock),
+                    self._store,
+                    self._board.stored,
+                    self._log,
+                )
                 nursery.start_soon(look_after_period_keys, self._service.period_keys, self._log)
                 nursery.start_soon(
                     readmit_when_forgotten, self._service, self._board.stored, self._log

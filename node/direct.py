@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from ..store.base import NodeStore, Peer
+from ..store.base import NodeStore, Peer, StoreError
 from .author import MaySign
 from .beginning import OpenStore, open_own_store, open_sqlite_store
 from .client import OnEvent, ignore_events
@@ -120,6 +120,17 @@ def make_service(
     )
 
 
+def _drop_expired(store: NodeStore, now_ms: int) -> None:
+    """Drop a bounded part of what expired while no node ran, and of what is left of a purge.
+
+    A disk that cannot be written hinders nobody from reading.
+    """
+    with suppress(StoreError):
+        store.expire(now_ms)
+        if store.purge_due():
+            store.purge()
+
+
 @contextmanager
 def open_direct(
     home: Home,
@@ -138,6 +149,7 @@ def open_direct(
     keys = home.keys.device_keys()
     store = open_own_store(home, open_store)
     try:
+        _drop_expired(store, clock())
         pen = Pen(home, store, keys.device)
 
         def momentary_board() -> Switchboard:

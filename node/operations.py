@@ -24,6 +24,8 @@ SCHEMA: Final = 1
 
 MAX_PAGE: Final = 500
 """Posts on one page: about 15 MB of JSON at the worst, 250 KB as people write."""
+MAX_DELETED: Final = 1_000
+"""Entries that are deleted at once."""
 MAX_WHO: Final = 1_000
 """Names in one request."""
 DAY_MS: Final = 86_400_000
@@ -122,6 +124,13 @@ class PostView(View, frozen=True):
     """Lifetime from writing; 0: it does not expire."""
     attachments: int
     """How many files it names."""
+    edited: str = ""
+    edited_ms: int = 0
+    """When the author says the version shown was written; 0: as first written."""
+    edit_note: str = ""
+    """What changed, in the author's words."""
+    parent_deleted: bool = False
+    """Whether its author deleted what this answers."""
 
 
 class EntryView(View, frozen=True):
@@ -151,6 +160,15 @@ class EntryView(View, frozen=True):
     via: str
     content: Any
     """The content as JSON, its kind in ``kind``; None if it is not here or not understood."""
+    gone: Literal["", "deleted", "expired", "evicted"] = ""
+    """Why the payload is not here and not wanted; empty: no reason."""
+    deleted_by: str | None = None
+    """Entry that ordered the deletion."""
+    deleted: str = ""
+    deleted_ms: int = 0
+    """When the author says it was ordered."""
+    reason: str = ""
+    """Why it was deleted, in the author's words."""
 
 
 # Status
@@ -217,6 +235,8 @@ class StatusResult(Result, frozen=True):
     file_bytes: int
     search_behind: int
     """Posts that the search index has not read yet."""
+    purge_due: bool = False
+    """Whether something of deleted texts may still be on this disk."""
 
 
 # Writing
@@ -253,6 +273,52 @@ class PostResult(Result, frozen=True):
     post: PostView
     repeated: bool
     """Whether the client key had been used: nothing new was written."""
+
+
+class DeleteRequest(Request, frozen=True):
+    """Delete own entries, of whichever own device: texts go, headers stay."""
+
+    ids: Annotated[tuple[EntryRef, ...], Meta(min_length=1, max_length=MAX_DELETED)]
+    reason: Annotated[str, Meta(max_length=300)] = ""
+    """Everybody can read it."""
+
+
+class DeletedEntry(View, frozen=True):
+    """An entry that is deleted now."""
+
+    id: str
+    short_id: str
+    already: bool
+    """Whether it had been deleted before: nothing new was written for it."""
+
+
+class DeleteResult(Result, frozen=True):
+    """The deletions, committed and signed."""
+
+    entries: tuple[DeletedEntry, ...]
+    ordered_by: tuple[str, ...]
+    """The entries that order it; peers drop the texts when these reach them."""
+    off_disk: bool
+    """Whether the texts are off this disk already; else the node goes on with it by itself."""
+
+
+class EditRequest(Request, frozen=True):
+    """Replace the text of an own post."""
+
+    id: EntryRef
+    text: str
+    title: str | None = None
+    """None: it stays."""
+    note: Annotated[str, Meta(max_length=300)] = ""
+    """What changed; everybody can read it."""
+
+
+class EditResult(Result, frozen=True):
+    """The post as it is shown now."""
+
+    post: PostView
+    changed: bool
+    """False: it said the same before, and nothing was written."""
 
 
 # Reading
@@ -302,6 +368,8 @@ class ThreadResult(Result, frozen=True):
 
     root: str
     root_held: bool
+    root_deleted: bool
+    """Whether its author deleted the post that began it."""
     posts: tuple[ThreadPost, ...]
     more: bool
     """Whether there are posts beyond the limit."""
@@ -311,6 +379,20 @@ class ShowRequest(Request, frozen=True):
     """Look at one entry."""
 
     id: EntryRef
+    versions: bool = False
+    """Whether to show every version of a post."""
+
+
+class VersionView(View, frozen=True):
+    """One version of a post."""
+
+    id: str
+    short_id: str
+    claimed: str
+    claimed_ms: int
+    title: str
+    text: str
+    note: str
 
 
 class ShowResult(Result, frozen=True):
@@ -318,6 +400,8 @@ class ShowResult(Result, frozen=True):
 
     entry: EntryView
     post: PostView | None
+    versions: tuple[VersionView, ...] = ()
+    """The first version and those that replaced it, the one that is shown last; if asked for."""
 
 
 class SearchRequest(Request, frozen=True):
@@ -848,6 +932,8 @@ STATUS: Final = Operation("status", StatusRequest, StatusResult)
 POST: Final = Operation("post", PostRequest, PostResult)
 READ: Final = Operation("read", ReadRequest, ReadResult)
 THREAD: Final = Operation("thread", ThreadRequest, ThreadResult)
+DELETE: Final = Operation("delete", DeleteRequest, DeleteResult)
+EDIT: Final = Operation("edit", EditRequest, EditResult)
 SHOW: Final = Operation("show", ShowRequest, ShowResult)
 SEARCH: Final = Operation("search", SearchRequest, SearchResult)
 FOLLOW: Final = Operation("follow", FollowRequest, FollowResult)
@@ -875,6 +961,8 @@ OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
         READ,
         THREAD,
         SHOW,
+        DELETE,
+        EDIT,
         SEARCH,
         FOLLOW,
         UNFOLLOW,

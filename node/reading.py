@@ -70,6 +70,7 @@ class Reading:
         return ThreadResult(
             root=root.hex(),
             root_held=any(post.held.entry.id == root for post in posts),
+            root_deleted=views.is_deleted(root),
             posts=tuple(
                 ThreadPost(depth=depth, post=views.post(post))
                 for depth, post in _as_tree(root, posts)
@@ -82,7 +83,11 @@ class Reading:
         held = find_entry(self._store, request.id)
         views = self._views()
         post = self.post_of(held.entry.id)
-        return ShowResult(entry=views.entry(held), post=None if post is None else views.post(post))
+        return ShowResult(
+            entry=views.entry(held),
+            post=None if post is None else views.post(post),
+            versions=views.versions(held.entry.id) if request.versions else (),
+        )
 
     def search(self, request: SearchRequest) -> SearchResult:
         """Find posts by their words."""

@@ -26,6 +26,8 @@ from .operations import (
     DB_BACKUP,
     DB_SCRUB,
     DB_STATS,
+    DELETE,
+    EDIT,
     FOLLOW,
     FOLLOWS,
     INVITE,
@@ -58,6 +60,7 @@ from .peering import Peering, Reach
 from .people import People
 from .reading import Reading
 from .readmitting import RootSeed, readmits
+from .revising import Revising
 from .upkeep import Upkeep
 from .views import Views
 from .writing import Writing
@@ -135,6 +138,7 @@ class Service:
         self._random_bytes = random_bytes
         self._reading = Reading(store, self._author.identity)
         writing = Writing(store, self._author, self._reading)
+        revising = Revising(store, self._author, self._reading, clock=clock)
         peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
         people = People(store, self._author, peering, links, clock=clock)
         upkeep = Upkeep(store, self._author.identity, clock=clock)
@@ -146,6 +150,8 @@ class Service:
             READ.name: self._reading.read,
             THREAD.name: self._reading.thread,
             SHOW.name: self._reading.show,
+            DELETE.name: revising.delete,
+            EDIT.name: revising.edit,
             SEARCH.name: self._reading.search,
             FOLLOW.name: people.follow,
             UNFOLLOW.name: people.unfollow,
@@ -300,6 +306,7 @@ class Service:
             posts=totals.posts,
             file_bytes=totals.file_bytes,
             search_behind=totals.search_behind,
+            purge_due=self._store.purge_due(),
         )
 
 

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
-from ..protocol.content import Content, Post, Profile, content_to_builtins, decode_content
+from ..protocol.content import (
+    Content,
+    Delete,
+    Edit,
+    Post,
+    Profile,
+    content_to_builtins,
+    decode_content,
+)
 from ..protocol.content import split_payload as content_bytes
 from ..protocol.hashing import short_id
 from ..store.base import HeldEntry, Identity, NodeStore, Peer, TimelinePost
+from ..store.marks import Mark, MarkKind
 from .clock import rfc3339
 from .names import label
-from .operations import EntryView, LinkField, PeerView, Person, PostView, ProfileView
+from .operations import (
+    EntryView,
+    LinkField,
+    PeerView,
+    Person,
+    PostView,
+    ProfileView,
+    VersionView,
+)
 
 _NO_POST = Post(text="")
+_GONE: Final[Mapping[MarkKind, Literal["", "deleted", "expired", "evicted"]]] = {
+    MarkKind.ORDERED: "",
+    MarkKind.EVICTED: "evicted",
+    MarkKind.EXPIRED: "expired",
+    MarkKind.DELETED: "deleted",
+}
 
 
 def content_of(held: HeldEntry) -> Content | None:
@@ -68,10 +92,14 @@ class Views:
     def post(self, post: TimelinePost) -> PostView:
         """Return one post."""
         held, entry = post.held, post.held.entry
-        content = content_of(held)
-        said = content if isinstance(content, Post) else None
+        first = content_of(held)
+        version = None if post.version is None else content_of(post.version)
+        edit = version if isinstance(version, Edit) else None
+        edited_ms = post.version.entry.t_ms if post.version and edit else 0
+        said = edit.post if edit else first if isinstance(first, Post) else None
         shown = said or _NO_POST
-        root = shown.root or shown.reply_to
+        place = first if isinstance(first, Post) else _NO_POST
+        root = place.root or place.reply_to
         return PostView(
             id=entry.id.hex(),
             short_id=short_id(entry.id),
@@ -93,16 +121,55 @@ class Views:
             mentions=tuple(self.person(identity) for identity in shown.mentions),
             place=shown.place.path if shown.place else "",
             media_type=shown.media_type,
-            reply_to=shown.reply_to.hex() if shown.reply_to else None,
+            reply_to=place.reply_to.hex() if place.reply_to else None,
             root=root.hex() if root else None,
             expire_ms=entry.expire_ms,
             attachments=len(shown.attachments),
+            edited=rfc3339(edited_ms),
+            edited_ms=edited_ms,
+            edit_note=edit.note if edit else "",
+            parent_deleted=place.reply_to is not None and self.is_deleted(place.reply_to),
         )
+
+    def versions(self, entry_id: bytes) -> tuple[VersionView, ...]:
+        """Return the versions of a post that are here, the one that is shown last."""
+        found: list[VersionView] = []
+        for held in self._store.versions(entry_id):
+            content = content_of(held)
+            said = content.post if isinstance(content, Edit) else content
+            if isinstance(said, Post):
+                found.append(
+                    VersionView(
+                        id=held.entry.id.hex(),
+                        short_id=short_id(held.entry.id),
+                        claimed=rfc3339(held.entry.t_ms),
+                        claimed_ms=held.entry.t_ms,
+                        title=said.title,
+                        text=said.text,
+                        note=content.note if isinstance(content, Edit) else "",
+                    )
+                )
+        return tuple(found)
+
+    def is_deleted(self, entry_id: bytes) -> bool:
+        """Say whether the author of an entry deleted it, as far as is known here."""
+        held = self._store.entry(entry_id)
+        if held is None or held.entry.payload is not None:
+            return False
+        mark = self._mark(held)
+        return mark is not None and mark.kind is MarkKind.DELETED
+
+    def _mark(self, held: HeldEntry) -> Mark | None:
+        return self._store.mark_of(held.log, held.entry.seq)
 
     def entry(self, held: HeldEntry) -> EntryView:
         """Return one entry with everything that was signed."""
         entry = held.entry
         content = content_of(held)
+        mark = self._mark(held) if entry.payload is None else None
+        order = self._store.entry(mark.ordered_by) if mark and mark.ordered_by else None
+        ordered = None if order is None else content_of(order)
+        deleted_ms = 0 if order is None else order.entry.t_ms
         return EntryView(
             id=entry.id.hex(),
             short_id=short_id(entry.id),
@@ -124,6 +191,11 @@ class Views:
             received_ms=held.received_ms,
             via=held.via,
             content=None if content is None else content_to_builtins(content),
+            gone="" if mark is None else _GONE[mark.kind],
+            deleted_by=mark.ordered_by.hex() if mark and mark.ordered_by else None,
+            deleted=rfc3339(deleted_ms),
+            deleted_ms=deleted_ms,
+            reason=ordered.reason if isinstance(ordered, Delete) else "",
         )
 
     def peer(self, peer: Peer, *, connected: bool, following: bool) -> PeerView:

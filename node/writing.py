@@ -77,7 +77,7 @@ class Writing:
         )
 
     def _content(self, request: PostRequest) -> Post:
-        _require_text(request.text)
+        require_text(request.text)
         parent = find_entry(self._store, request.reply_to) if request.reply_to else None
         mentions = [find_who(self._store, who).identity for who in request.mentions]
         if parent is not None and parent.identity != self._author.identity:
@@ -125,7 +125,12 @@ class Writing:
         return Views(self._store, self._author.identity)
 
 
-def _require_text(text: str) -> None:
+def require_text(text: str) -> None:
+    """Require the text of a post.
+
+    Raises:
+        ServiceError: it is empty, no Unicode or too long (``invalid``).
+    """
     if not text.strip():
         raise ServiceError(Code.INVALID, "there is nothing in this post", "write something")
     try:

@@ -18,6 +18,8 @@ from slowlight.node.operations import (
     DB_BACKUP,
     DB_SCRUB,
     DB_STATS,
+    DELETE,
+    EDIT,
     FOLLOW,
     FOLLOWS,
     INVITE,
@@ -40,6 +42,8 @@ from slowlight.node.operations import (
     DbBackupRequest,
     DbScrubRequest,
     DbStatsRequest,
+    DeleteRequest,
+    EditRequest,
     FollowRequest,
     FollowsRequest,
     InviteRequest,
@@ -386,6 +390,15 @@ def test_period_keys_are_published_and_shown(ada: Node) -> None:
     assert all(month.published and month.secret for month in first.periods)
     again = ada.client.call(PERIODS, PeriodsRequest(publish=True))
     assert (again.published, again.periods) == (0, first.periods)
+
+
+def test_a_post_is_edited_and_deleted(ada: Node) -> None:
+    """The rest of it: tests/test_node_revising.py."""
+    post = ada.post("Dust.")
+    edited = ada.client.call(EDIT, EditRequest(id=post.id, text="Dust, still.")).post
+    assert (edited.id, edited.text) == (post.id, "Dust, still.")
+    deleted = ada.client.call(DELETE, DeleteRequest(ids=(post.id,)))
+    assert [one.id for one in deleted.entries] == [post.id]
 
 
 def test_the_database_says_what_takes_room_and_is_scrubbed(ada: Node) -> None:
