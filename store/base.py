@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from ..protocol.entry import Entry, LogHead
 from ..protocol.errors import SlowlightError
+from ..protocol.fork import ForkProof
 from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import Ident, VerifiedIdent
 from ..protocol.roster import Roster
@@ -32,6 +33,9 @@ MAX_PEER_MEMORIES: Final = 4_096
 
 MAX_PAYLOAD_HOLES: Final = 4_096
 """Ranges of stubs that are asked for in one session."""
+
+Item: TypeAlias = Run | VerifiedIdent | ForkProof
+"""What a store takes from others."""
 
 
 class LogKey(NamedTuple):
@@ -61,9 +65,14 @@ class Outcome(Enum):
     FORGED = "forged"
     """No proof for its end, or the entries do not lead there; not stored."""
     CONFLICT = "conflict"
-    """Proven, but another branch of the log is held: the author forked; not stored."""
+    """Proven, but it contradicts what is held, and nothing of it is kept: a branch too many of
+    a forked log, or a second certificate of a device."""
+    FORKED = "forked"
+    """Proven, and of another branch than the one held: the author forked. The log is frozen
+    below its lowest forked entry, and what there is room for is kept beside it."""
     OVER_LIMIT = "over limit"
-    """One more than the 64 devices of an identity or 64 logs of a device; not stored."""
+    """One more than the 64 devices of an identity or 64 logs of a device, or more fork proofs
+    of an identity than there is room for; not stored."""
 
 
 class Ingested(NamedTuple):
@@ -124,6 +133,17 @@ class HeldEntry:
     """When this node committed it, in its own clock."""
     via: str
     """How it came: ``own``, or the identity id of the peer in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForkedLog:
+    """A log whose device signed two entries with one number."""
+
+    log: LogKey
+    identity: bytes
+    proof: ForkProof
+    kept: int
+    """Entries that are kept beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +290,7 @@ class LogStore(Protocol):
         """Rises by one with each commit that changes the newest entry of any log."""
         ...
 
-    def ingest(
-        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
-    ) -> list[Ingested]:
+    def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
         """Prove and store a batch in one transaction; one answer for each item, in order.
 
         A run is checked here and nowhere else: attribution, duplicates, then the signature
@@ -281,6 +299,11 @@ class LogStore(Protocol):
         any order, with gaps. A stub never replaces a payload; one that is filled arrives with
         its payload. A device that belongs to another identity already is left out of an
         identity; only if nothing else of it is new, the answer is `Outcome.CONFLICT`.
+
+        A run on another branch than the one held freezes its log, as a fork proof does, whose
+        signatures are checked here. One proof of each log is kept (see `kept_proof`), also of a
+        log of which nothing is held. What belongs to a branch from the freeze on, and does not
+        begin below it, is kept beside the log, up to `MAX_BRANCH_ENTRIES` of each branch.
         """
         ...
 
@@ -305,12 +328,17 @@ class LogStore(Protocol):
         its newest entry, void or not."""
         ...
 
+    def id_at(self, key: LogKey, seq: int) -> bytes | None:
+        """Return the id of an entry, or None if it is not held."""
+        ...
+
     def held(self, key: LogKey) -> list[Interval]:
         """Return the held intervals of a log, lowest first."""
         ...
 
     def states(self, roster: Roster, *, since: int = 0) -> Iterator[LogState]:
-        """Yield the newest entry of each log that a roster wants and that is held.
+        """Yield the newest entry of each log that a roster wants and that is held; of a frozen
+        log its lowest forked number, without an id.
 
         Args:
             since: only logs whose newest entry changed after this value of
@@ -340,7 +368,29 @@ class LogStore(Protocol):
         `MAX_PAYLOAD_HOLES` ranges of stubs whose payload is wanted.
 
         Each range carries the id of its last entry, which is held or for which the entry above
-        it vouches. Costs nothing for logs without gaps and stubs.
+        it vouches. Costs nothing for logs without gaps and stubs. Of a forked log, also what
+        joins its branches to it, and their payloads.
+        """
+        ...
+
+    def fork(self, key: LogKey) -> ForkProof | None:
+        """Return the proof that froze a log; None if it is not known to be forked."""
+        ...
+
+    def forks(self, roster: Roster, *, since: int = 0) -> Iterator[ForkProof]:
+        """Yield the proofs of frozen logs that a roster wants.
+
+        Args:
+            since: only those that changed after this value of `change_counter`.
+        """
+        ...
+
+    def read_branch(
+        self, key: LogKey, first: int, last: int, end_id: bytes, *, max_bytes: int, now_ms: int
+    ) -> Run | None:
+        """Return a run down from entry ``last`` with this id, if it is kept beside a forked log.
+
+        It reaches down as `read_run` does, and continues with the ``prev`` of its first entry.
         """
         ...
 
@@ -388,7 +438,7 @@ class NodeStore(LogStore, Protocol):
         ...
 
     def entry(self, entry_id: bytes) -> HeldEntry | None:
-        """Return an entry by its full id."""
+        """Return an entry by its full id, of whatever branch of its log."""
         ...
 
     def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
@@ -511,6 +561,14 @@ class NodeStore(LogStore, Protocol):
 
     def forget_shown(self) -> None:
         """Begin again: an own entry has cited them."""
+        ...
+
+    def forked_logs(self) -> list[ForkedLog]:
+        """Return all logs that are known to be forked, by identity, device and channel."""
+        ...
+
+    def written_elsewhere(self, device: bytes) -> bool:
+        """Say whether entries of a device that writes here came from elsewhere."""
         ...
 
     def peers(self) -> list[Peer]:

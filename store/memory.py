@@ -16,6 +16,7 @@ from ..protocol.entry import (
     Entry,
     LogHead,
 )
+from ..protocol.fork import ForkProof
 from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import CertifiedDevice, Ident, VerifiedIdent
 from ..protocol.roster import Roster
@@ -28,10 +29,12 @@ from .base import (
     Device,
     FileState,
     Follow,
+    ForkedLog,
     HeldEntry,
     Identity,
     Ingested,
     Interval,
+    Item,
     LogKey,
     Outcome,
     PageMark,
@@ -44,6 +47,7 @@ from .base import (
     Totals,
 )
 from .derived import links_of_post
+from .forks import below_freeze
 from .ingest import (
     RefusedError,
     answer_to_ident,
@@ -55,6 +59,7 @@ from .intervals import missing
 from .marks import Mark
 from .memory_bodies import MemoryBodies
 from .memory_edits import MemoryEdits
+from .memory_forks import MemoryForks
 from .memory_log import Arrival, MemoryLog, Taken
 from .memory_people import MemoryPerson, Words, words_of
 from .memory_posts import MemoryPosts
@@ -92,6 +97,8 @@ class MemoryStore:
         self._bodies: Final = MemoryBodies(self._logs, self._people, self._posts, edits)
         self._client_keys: Final[dict[str, bytes]] = {}
         self._own_devices: Final[set[bytes]] = set()
+        self._written_elsewhere: Final[set[bytes]] = set()
+        self._forks: Final = MemoryForks()
         self._shown: Final[dict[LogKey, int]] = {}
         self._petnames: Final[dict[bytes, str]] = {}
         self._peers: Final[dict[bytes, Peer]] = {}
@@ -110,15 +117,15 @@ class MemoryStore:
     def change_counter(self) -> int:
         return self._change_counter
 
-    def ingest(
-        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
-    ) -> list[Ingested]:
+    def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
         arrival = Arrival(received_ms, via)
         commit = _Commit()
         answers: list[Ingested] = []
         for item in batch:
             try:
-                if isinstance(item, Run):
+                if isinstance(item, ForkProof):
+                    answers.append(self._take_proof(item, arrival, commit))
+                elif isinstance(item, Run):
                     answers.append(self._take_run(item, arrival, commit))
                 else:
                     answers.append(self._take_ident(item, arrival, commit))
@@ -143,8 +150,14 @@ class MemoryStore:
 
     def logs_of(self, device: bytes) -> list[tuple[int, LogHead]]:
         return sorted(
-            (key.channel, log.head) for key, log in self._logs.items() if key.device == device
+            (key.channel, log.head)
+            for key, log in self._logs.items()
+            if key.device == device and log.intervals
         )
+
+    def id_at(self, key: LogKey, seq: int) -> bytes | None:
+        held = self._logs[key].entries.get(seq) if key in self._logs else None
+        return held.entry.id if held else None
 
     def held(self, key: LogKey) -> list[Interval]:
         log = self._logs.get(key)
@@ -157,7 +170,11 @@ class MemoryStore:
                 break
             if roster.wants(log.identity, log.key.channel):
                 head = log.head
-                wanted.append(LogState(log.log, head.seq, head.id))
+                wanted.append(
+                    LogState(log.log, log.fork.frozen_from, b"")
+                    if log.fork
+                    else LogState(log.log, head.seq, head.id)
+                )
         return iter(wanted)
 
     def read_run(
@@ -173,11 +190,35 @@ class MemoryStore:
         for log in self._gappy.values():
             if roster.wants(log.identity, log.key.channel):
                 prevs = {each.first: each.prev for each in log.intervals}
-                wanted += [
-                    WantRange(log.log, first, last, prevs[last + 1])
-                    for first, last in missing(0, log.head.seq, log.intervals)
-                ]
+                frozen_from = log.fork.frozen_from if log.fork else None
+                for first, last in missing(0, log.head.seq, log.intervals):
+                    hole = WantRange(log.log, first, last, prevs[last + 1])
+                    wanted += below_freeze(hole, frozen_from)
+        for log in self._forks:
+            if roster.wants(log.identity, log.key.channel):
+                wanted += self._forks.wants(log)
         return chain(wanted, self._bodies.holes(roster))
+
+    def fork(self, key: LogKey) -> ForkProof | None:
+        log = self._logs.get(key)
+        return log.fork.proof if log and log.fork else None
+
+    def forks(self, roster: Roster, *, since: int = 0) -> Iterator[ForkProof]:
+        for log in self._forks:
+            if (
+                log.fork
+                and log.fork_changed > since
+                and roster.wants(log.identity, log.key.channel)
+            ):
+                yield log.fork.proof
+
+    def read_branch(
+        self, key: LogKey, first: int, last: int, end_id: bytes, *, max_bytes: int, now_ms: int
+    ) -> Run | None:
+        log = self._logs.get(key)
+        if log is None or log.fork is None:
+            return None
+        return log.fork.read_run(key, first, last, end_id, max_bytes=max_bytes, now_ms=now_ms)
 
     def written_ms(self, key: LogKey, seq: int) -> int:
         log = self._logs.get(key)
@@ -225,10 +266,11 @@ class MemoryStore:
 
     def entry(self, entry_id: bytes) -> HeldEntry | None:
         place = self._place_of.get(entry_id)
-        return place[0].entries[place[1]] if place else None
+        return place[0].entries[place[1]] if place else self._forks.entry(entry_id)
 
     def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
-        found = (self.entry(each) for each in self._place_of if _begins(each, bits, bit_count))
+        known = chain(self._place_of, self._forks.ids())
+        found = (self.entry(each) for each in known if _begins(each, bits, bit_count))
         return [held for held in islice(found, limit) if held]
 
     def find_identities(self, bits: int, bit_count: int, limit: int) -> list[Identity]:
@@ -328,6 +370,12 @@ class MemoryStore:
     def forget_shown(self) -> None:
         self._shown.clear()
 
+    def forked_logs(self) -> list[ForkedLog]:
+        return self._forks.listed()
+
+    def written_elsewhere(self, device: bytes) -> bool:
+        return device in self._written_elsewhere
+
     def peers(self) -> list[Peer]:
         return sorted(
             self._peers.values(), key=lambda peer: (peer.name, peer.identity, peer.device)
@@ -399,14 +447,65 @@ class MemoryStore:
         if log is None:
             require_room_for_log(self._log_counts[run.device])
             log = MemoryLog(key, identity)
+        if log.fork is not None:
+            judged = self._judge_run(log, run, arrival, commit)
+            if isinstance(judged, Ingested):
+                return judged
+            run = judged
         newest = log.head.seq
-        taken = log.take(run, arrival, self._bodies.without_marked)
+        try:
+            taken = log.take(run, arrival, self._bodies.without_marked)
+        except RefusedError as refused:
+            if refused.answer.outcome is not Outcome.CONFLICT or log.fork is not None:
+                raise
+            judged = self._judge_run(log, run, arrival, commit)
+            if not isinstance(judged, Ingested):
+                raise
+            return judged
+        if taken.new:
+            self._note_elsewhere(key, arrival)
         self._note(log, taken, commit, grew=log.head.seq > newest)
         if not (taken.new or taken.filled):
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
         entries = (log.entries[seq].entry for seq in taken.new)
         payloads = sum(entry.payload is not None for entry in entries) + len(taken.filled)
         return Ingested(Outcome.STORED, len(taken.new), payloads, "")
+
+    def _judge_run(
+        self, log: MemoryLog, run: Run, arrival: Arrival, commit: _Commit
+    ) -> Ingested | Run:
+        answer = self._forks.judge_run(log, run, arrival)
+        if isinstance(answer, Ingested):
+            self._note_fork(log, answer, arrival, commit)
+        return answer
+
+    def _take_proof(self, proof: ForkProof, arrival: Arrival, commit: _Commit) -> Ingested:
+        key = LogKey(proof.device, proof.channel)
+        identity = self._identity_of.get(proof.device)
+        if identity is None:
+            raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
+        log = self._logs.get(key)
+        if log is None:
+            require_room_for_log(self._log_counts[proof.device])
+            log = MemoryLog(key, identity)
+        answer = self._forks.judge_proof(log, proof, arrival)
+        self._note_fork(log, answer, arrival, commit)
+        return answer
+
+    def _note_fork(
+        self, log: MemoryLog, answer: Ingested, arrival: Arrival, commit: _Commit
+    ) -> None:
+        """Make known what became of a forked log."""
+        self._know(log)
+        if answer.outcome in (Outcome.FORKED, Outcome.STORED):
+            self._note_elsewhere(log.key, arrival)
+        if log.fork is not None and log.fork.proof_changed:
+            commit.grown[log.key] = commit.forked[log.key] = log
+
+    def _note_elsewhere(self, key: LogKey, arrival: Arrival) -> None:
+        """Remember that somebody else signs with the key of a device that writes here."""
+        if key.device in self._own_devices and arrival.via != OWN:
+            self._written_elsewhere.add(key.device)
 
     def _take_ident(self, ident: VerifiedIdent, arrival: Arrival, commit: _Commit) -> Ingested:
         person = self._people.get(ident.identity) or MemoryPerson(ident.inception)
@@ -437,6 +536,8 @@ class MemoryStore:
         self._people[identity] = person
         self._identity_of[device] = identity
         person.add_device(certified)
+        if arrival.via == OWN:
+            self._own_devices.add(device)
         log = MemoryLog(key, identity)
         taken = log.keep_first(certified.first_entry, signature, arrival)
         self._note(log, taken, commit, grew=True)
@@ -445,10 +546,7 @@ class MemoryStore:
 
     def _note(self, log: MemoryLog, taken: Taken, commit: _Commit, *, grew: bool) -> None:
         """Make what a log took findable, and leave the rest to the end of the batch."""
-        if log.key not in self._logs:
-            self._logs[log.key] = log
-            self._log_counts[log.key.device] += 1
-        self._key_of[log.log] = log.key
+        self._know(log)
         for seq in taken.new:
             self._place_of[log.entries[seq].entry.id] = log, seq
         if len(log.intervals) > 1 or log.intervals[0].first:
@@ -466,6 +564,12 @@ class MemoryStore:
         if grew:
             commit.grown[log.key] = log
 
+    def _know(self, log: MemoryLog) -> None:
+        if log.key not in self._logs:
+            self._logs[log.key] = log
+            self._log_counts[log.key.device] += 1
+        self._key_of[log.log] = log.key
+
     def _finish(self, commit: _Commit, received_ms: int) -> None:
         self._posts.add(commit.arrived)
         self._bodies.take(commit.taken, received_ms)
@@ -475,6 +579,8 @@ class MemoryStore:
         for key, log in commit.grown.items():
             log.changed = self._change_counter
             self._logs[key] = self._logs.pop(key)
+        for log in commit.forked.values():
+            log.fork_changed = self._change_counter
 
     def _words(self, person: MemoryPerson) -> Words:
         if person.words is None:
@@ -486,17 +592,19 @@ class MemoryStore:
 class _Commit:
     """What a batch changed and has yet to be made known."""
 
-    __slots__ = ("arrived", "grown", "taken", "widened")
+    __slots__ = ("arrived", "forked", "grown", "taken", "widened")
 
     def __init__(self) -> None:
         self.arrived: Final[list[tuple[MemoryLog, int]]] = []
         """Entries that came with their payload."""
         self.grown: Final[dict[LogKey, MemoryLog]] = {}
-        """Logs whose newest entry changed."""
+        """Logs whose newest entry changed, or whose proof."""
         self.taken: Final[list[tuple[MemoryLog, int]]] = []
         """Entries that came, or whose payload did."""
         self.widened: Final[set[bytes]] = set()
         """Identities that have a new device."""
+        self.forked: Final[dict[LogKey, MemoryLog]] = {}
+        """Logs whose proof changed."""
 
 
 def _begins(full_id: bytes, bits: int, bit_count: int) -> bool:

@@ -10,6 +10,7 @@ from ..protocol.entry import EMPTY_LOG, Entry, LogHead, log_id
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import BLOCK, Run
 from .base import OWN, HeldEntry, LogKey
+from .forks import Fork
 from .ingest import (
     Proven,
     filled_stub,
@@ -46,7 +47,16 @@ Wanted = Callable[[LogKey, Sequence[Entry]], list[Entry]]
 class MemoryLog:
     """The held entries of one log. Entries are shared with whoever made them, never copied."""
 
-    __slots__ = ("changed", "entries", "identity", "intervals", "key", "log")
+    __slots__ = (
+        "changed",
+        "entries",
+        "fork",
+        "fork_changed",
+        "identity",
+        "intervals",
+        "key",
+        "log",
+    )
 
     def __init__(self, key: LogKey, identity: bytes) -> None:
         self.key: Final = key
@@ -56,7 +66,10 @@ class MemoryLog:
         self.intervals: list[Held] = []
         """Lowest first."""
         self.changed = 0
-        """The store's change counter when the newest entry changed last."""
+        """The store's change counter when the newest entry or the proof changed last."""
+        self.fork: Fork | None = None
+        self.fork_changed = 0
+        """The store's change counter when the proof changed last."""
 
     @property
     def head(self) -> LogHead:

@@ -265,6 +265,34 @@ _UPKEEP: Final = (
     """,
 )
 
+_FORKS: Final = (
+    # 1: entries of this own device came from elsewhere, so somebody else signs with its key.
+    "ALTER TABLE device ADD COLUMN elsewhere INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TABLE fork (
+        log INTEGER PRIMARY KEY,
+        frozen_from INTEGER NOT NULL,
+        proof BLOB NOT NULL,
+        changed INTEGER NOT NULL  -- change counter when the proof changed last
+    ) STRICT
+    """,
+    """
+    CREATE TABLE branch_entry (  -- of a forked log, beside the branch in the ordinary tables
+        log INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        prev BLOB NOT NULL,
+        header BLOB NOT NULL,  -- _Header in sqlite_forks.py
+        payload BLOB,  -- NULL: a stub
+        signature BLOB,
+        received_ms INTEGER NOT NULL,
+        via TEXT NOT NULL,
+        PRIMARY KEY (log, seq, id)
+    ) STRICT
+    """,
+    "CREATE INDEX branch_entry_id ON branch_entry (id)",
+)
+
 
 class Migration(NamedTuple):
     """One step from an older database to a newer one."""
@@ -284,10 +312,16 @@ def _upkeep(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _forks(connection: sqlite3.Connection) -> None:
+    for statement in _FORKS:
+        connection.execute(statement)
+
+
 MIGRATIONS: Final = (
     Migration("first_tables", _first_tables),
     Migration("upkeep", _upkeep),
     Migration("deletion", tables_of_deletion),
+    Migration("forks", _forks),
 )
 """In order; the names of those that ran are kept in the database."""
 

@@ -9,9 +9,7 @@ from typing import Final
 
 from ..protocol.entry import Entry
 from ..protocol.frames import NONCE_BYTES
-from ..protocol.ident import VerifiedIdent
-from ..protocol.run import Run
-from .base import MAX_CLIENT_KEYS, Ingested, LogKey, StoreError, Totals
+from .base import MAX_CLIENT_KEYS, Ingested, Item, LogKey, StoreError, Totals
 from .sqlite_bodies import SqliteBodies
 from .sqlite_care import SqliteCare
 from .sqlite_database import Database
@@ -52,9 +50,7 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeople, Sqlite
             self.close()
             raise
 
-    def ingest(
-        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
-    ) -> list[Ingested]:
+    def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
         with self._database.writing():
             intake = Intake(self._database, received_ms=received_ms, via=via)
             answers = [intake.take(item) for item in batch]

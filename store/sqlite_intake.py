@@ -15,10 +15,12 @@ from ..protocol.entry import (
     LogHead,
     log_id,
 )
+from ..protocol.fork import ForkProof
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.ident import CertifiedDevice, VerifiedIdent
 from ..protocol.run import Run
-from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, LogKey, LostHeadError, Outcome
+from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, Item, LogKey, LostHeadError, Outcome
+from .forks import Finding, judge_proof, judge_run, require_room_for_proof
 from .ingest import (
     Proven,
     RefusedError,
@@ -37,6 +39,7 @@ from .sqlite_arrivals import Arrivals, Stretch
 from .sqlite_database import Database
 from .sqlite_deletion import carry_out_all, without_marked
 from .sqlite_entries import EntryTable
+from .sqlite_forks import ForkTable, SqliteMain, note_strange
 from .sqlite_quarantine import has_lost_head, reclaim
 
 OWN: Final = "own"
@@ -62,6 +65,9 @@ class Intake:
     def __init__(self, database: Database, *, received_ms: int, via: str) -> None:
         self._database = database
         self._received_ms = received_ms
+        self._via = via
+        self._forks = ForkTable(database)
+        self._some_forked = self._forks.has_any()
         self._entries = EntryTable(database)
         self._arrivals = Arrivals(database, received_ms=received_ms, via=via)
         (changed,) = database.row("SELECT max(changed) FROM log")
@@ -71,9 +77,11 @@ class Intake:
         self._own_logs: set[int] = set()
         """Logs of this node of which a peer brought something."""
 
-    def take(self, item: Run | VerifiedIdent) -> Ingested:
+    def take(self, item: Item) -> Ingested:
         """Prove and write one item; one that is refused changes nothing."""
         try:
+            if isinstance(item, ForkProof):
+                return self._take_proof(item)
             return self._take_run(item) if isinstance(item, Run) else self._take_ident(item)
         except RefusedError as refused:
             return refused.answer
@@ -108,6 +116,8 @@ class Intake:
         )
         for log in self._own_logs:
             reclaim(self._database, log)
+        if self._via != OWN:
+            note_strange(self._database, self._own_logs)
 
     # Logs
 
@@ -146,13 +156,67 @@ class Intake:
             raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
         if log.n is None:
             self._check_room(log.device)
+        if log.n is not None and self._some_forked:
+            judged = self._judge_run(log.n, log, run, forked_before=True)
+            if isinstance(judged, Ingested):
+                return judged
+            run = judged
         touched = [] if log.n is None else self._touched(log.n, run.first, run.last)
         id_at = partial(self._id_at, log.n or 0)
         if touched and is_duplicate(run, touched, id_at) and not self._has_stubs(log, run):
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
-        proven = prove(run, touched, id_at)
+        try:
+            proven = prove(run, touched, id_at)
+        except RefusedError as refused:
+            if log.n is None or refused.answer.outcome is not Outcome.CONFLICT:
+                raise
+            judged = self._judge_run(log.n, log, run, forked_before=False)
+            if not isinstance(judged, Ingested):
+                raise
+            return judged
         kept = proven.signature if keeps_signature(run.last) else None
         return self._keep(log, run.prev, proven, touched, {run.last: kept} if kept else {})
+
+    # Forks
+
+    def _judge_run(self, n: int, log: _Log, run: Run, *, forked_before: bool) -> Ingested | Run:
+        """Take a run of a log that is or may be forked, or return it as an ordinary part."""
+        fork = self._forks.load(n)
+        if forked_before != (fork is not None):
+            return run
+        self._arrivals.write()
+        main = SqliteMain(self._database, n, log.key)
+        found = judge_run(log.key, run, main, fork, received_ms=self._received_ms, via=self._via)
+        return found if isinstance(found, Run) else self._keep_fork(log, found)
+
+    def _take_proof(self, proof: ForkProof) -> Ingested:
+        log = self._log(LogKey(proof.device, proof.channel))
+        if log is None:
+            raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
+        self._arrivals.write()
+        if log.n is None:
+            self._check_room(log.device)
+        main = SqliteMain(self._database, log.n or 0, log.key)
+        fork = None if log.n is None else self._forks.load(log.n)
+        found = judge_proof(proof, main, fork, received_ms=self._received_ms, via=self._via)
+        return self._keep_fork(log, found)
+
+    def _keep_fork(self, log: _Log, found: Finding) -> Ingested:
+        fork = found.fork
+        if fork.proof_changed:
+            others = self._forks.proof_bytes(log.identity, besides=log.n or 0)
+            require_room_for_proof(others + len(fork.proof.encode()))
+            self._some_forked = True
+        n = self._new_log(log, EMPTY_LOG) if log.n is None else log.n
+        self._forks.save(n, fork, self._changed)
+        if found.answer.outcome in (Outcome.FORKED, Outcome.STORED):
+            self._note_elsewhere(log)
+        return found.answer
+
+    def _note_elsewhere(self, log: _Log) -> None:
+        """Remember that somebody else signs with the key of a device that writes here."""
+        if log.own and self._via != OWN:
+            self._database.write("UPDATE device SET elsewhere = 1 WHERE n = ?", (log.device,))
 
     def _id_at(self, log: int, seq: int) -> bytes:
         waiting = (stretch.id_at(seq) for stretch in self._arrivals.waiting(log))
@@ -210,7 +274,7 @@ class Intake:
         (logs,) = self._database.row("SELECT count(*) FROM log WHERE device = ?", (device,))
         require_room_for_log(logs)
 
-    def _new_log(self, log: _Log, newest: Entry) -> int:
+    def _new_log(self, log: _Log, newest: Entry | LogHead) -> int:
         return self._database.insert(
             "INSERT INTO log (id, device, channel, seq, head, lamport, changed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -335,13 +399,15 @@ class Intake:
     def _add_device(self, identity: int, certified: CertifiedDevice) -> None:
         certificate = certified.certificate
         device = self._database.insert(
-            "INSERT INTO device (key, identity, box_public, label, place) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO device (key, identity, box_public, label, place, own)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (
                 certificate.device,
                 identity,
                 certificate.box_public,
                 certificate.label,
                 certificate.place,
+                int(self._via == OWN),
             ),
         )
         key = LogKey(certificate.device, CHANNEL_IDENTITY)

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from ..protocol.entry import CHANNEL_IDENTITY, EMPTY_LOG, Entry, LogHead, log_id
+from ..protocol.fork import ForkProof, decode_fork
 from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import Ident, RecordKind
 from ..protocol.identity import SignedRecord, decode_inception
 from ..protocol.roster import Roster
 from ..protocol.run import BLOCK, Run
-from .base import Interval, LogKey
+from .base import ForkedLog, Interval, LogKey
+from .forks import below_freeze
 from .intervals import Held
 from .serving import as_sent, longest_run
 from .sqlite_database import Database, SqlitePart
 from .sqlite_entries import EntryTable, PlacedEntry, UnreadableError
+from .sqlite_forks import ForkTable, SqliteMain
 from .sqlite_marks import payload_holes
 from .sqlite_outgoing import DamagedError, checked_entries, take_out_damage
 
@@ -42,12 +45,27 @@ class _End(NamedTuple):
     signature: bytes | None
 
 
+class _Place(NamedTuple):
+    """Where a log is, and whose it is."""
+
+    n: int
+    identity: bytes
+    device: bytes
+    channel: int
+
+    @property
+    def log(self) -> LogKey:
+        """Which log it is."""
+        return LogKey(self.device, self.channel)
+
+
 class SqliteLogs(SqlitePart):
     """Logs of known devices, with gaps or without. `LogStore` describes the methods."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._entries = EntryTable(database)
+        self._forks = ForkTable(database)
 
     @property
     def nonce(self) -> bytes:
@@ -104,10 +122,19 @@ class SqliteLogs(SqlitePart):
     def logs_of(self, device: bytes) -> list[tuple[int, LogHead]]:
         rows = self._database.rows(
             "SELECT l.channel, l.seq, l.head, l.lamport FROM device AS d"
-            " JOIN log AS l ON l.device = d.n WHERE d.key = ? ORDER BY l.channel",
+            " JOIN log AS l ON l.device = d.n WHERE d.key = ? AND l.seq >= 0 ORDER BY l.channel",
             (device,),
         )
         return [(channel, LogHead(*head)) for channel, *head in rows]
+
+    def id_at(self, key: LogKey, seq: int) -> bytes | None:
+        found = self._database.row(
+            "SELECT e.id FROM log AS l JOIN arrival AS a ON a.log = l.n"
+            " JOIN entry AS e ON e.n = a.n + ? - a.first"
+            " WHERE l.id = ? AND a.first <= ? AND a.last >= ?",
+            (seq, log_id(*key), seq, seq),
+        )
+        return found[0] if found else None
 
     def held(self, key: LogKey) -> list[Interval]:
         rows = self._database.rows(
@@ -124,11 +151,16 @@ class SqliteLogs(SqlitePart):
             )
         else:
             rows = itertools.chain.from_iterable(
-                self._database.rows(_SELECT_STATE + "WHERE i.id = ? AND l.seq >= 0", (identity,))
+                self._database.rows(_SELECT_STATE + "WHERE i.id = ?", (identity,))
                 for identity in roster.identities
             )
+        frozen = self._forks.frozen()
         for log, seq, head, channel, identity in rows:
-            if roster.wants(identity, channel):
+            if not roster.wants(identity, channel):
+                continue
+            if log in frozen:
+                yield LogState(log, frozen[log], b"")
+            elif seq >= 0:
                 yield LogState(log, seq, head)
 
     def holes(self, roster: Roster) -> Iterator[WantRange]:
@@ -143,10 +175,71 @@ class SqliteLogs(SqlitePart):
             WHERE h.first > 0
             """
         )
+        frozen = self._forks.frozen()
         for log, channel, identity, first, prev, below in rows:
             if roster.wants(identity, channel):
-                yield WantRange(log, 0 if below is None else below + 1, first - 1, prev)
+                hole = WantRange(log, 0 if below is None else below + 1, first - 1, prev)
+                yield from below_freeze(hole, frozen.get(log))
+        yield from self._branch_holes(roster, frozen)
         yield from payload_holes(self._database, roster)
+
+    def _branch_holes(self, roster: Roster, frozen: Iterable[bytes]) -> Iterator[WantRange]:
+        for log in frozen:
+            key = self._key_of(log)
+            if roster.wants(key.identity, key.log.channel):
+                fork = self._forks.load(key.n)
+                if fork is not None:
+                    yield from fork.wants(log, SqliteMain(self._database, key.n, key.log))
+
+    def fork(self, key: LogKey) -> ForkProof | None:
+        found = self._database.row(
+            "SELECT proof FROM fork WHERE log = (SELECT n FROM log WHERE id = ?)", (log_id(*key),)
+        )
+        return decode_fork(found[0]) if found else None
+
+    def forks(self, roster: Roster, *, since: int = 0) -> Iterator[ForkProof]:
+        for _, channel, identity, proof in self._forks.proofs(since):
+            if roster.wants(identity, channel):
+                yield proof
+
+    def forked_logs(self) -> list[ForkedLog]:
+        found = [
+            ForkedLog(
+                LogKey(proof.device, channel),
+                identity,
+                proof,
+                self._database.row(
+                    "SELECT count(*) FROM branch_entry"
+                    " WHERE log = (SELECT n FROM log WHERE id = ?)",
+                    (log,),
+                )[0],
+            )
+            for log, channel, identity, proof in self._forks.proofs(since=0)
+        ]
+        return sorted(found, key=lambda each: (each.identity, each.log))
+
+    def read_branch(
+        self, key: LogKey, first: int, last: int, end_id: bytes, *, max_bytes: int, now_ms: int
+    ) -> Run | None:
+        found = self._database.row("SELECT n FROM log WHERE id = ?", (log_id(*key),))
+        fork = self._forks.load(found[0]) if found else None
+        if fork is None:
+            return None
+        return fork.read_run(key, first, last, end_id, max_bytes=max_bytes, now_ms=now_ms)
+
+    def written_elsewhere(self, device: bytes) -> bool:
+        return bool(
+            self._database.row("SELECT 1 FROM device WHERE key = ? AND elsewhere", (device,))
+        )
+
+    def _key_of(self, log: bytes) -> _Place:
+        return _Place(
+            *self._database.row(
+                "SELECT l.n, i.id, d.key, l.channel FROM log AS l JOIN device AS d"
+                " ON d.n = l.device JOIN identity AS i ON i.n = d.identity WHERE l.id = ?",
+                (log,),
+            )
+        )
 
     def written_ms(self, key: LogKey, seq: int) -> int:
         found = self._database.row(

@@ -12,6 +12,7 @@ from .base import HeldEntry, PageMark, SearchResult, TimelinePost
 from .derived import MAX_MOVED_POSTS, links_of_post, moved_answers, searchable_text, word_rank
 from .sqlite_database import Database, SqlitePart
 from .sqlite_entries import held_entry_of, id_range, post_of, prefix_of
+from .sqlite_forks import SELECT_KEPT, held_kept_of
 from .words import best_matches, index_text, parse_query
 
 _TOP: Final = PageMark(2**63 - 1, 0)
@@ -25,7 +26,10 @@ class SqliteTimeline(SqlitePart):
             "SELECT * FROM held_entry WHERE substr(id, 1, 5) = ? AND id = ?",
             (prefix_of(entry_id), entry_id),
         )
-        return found and held_entry_of(found)
+        if found:
+            return held_entry_of(found)
+        kept = self._database.row(f"{SELECT_KEPT} WHERE b.id = ?", (entry_id,))
+        return kept and held_kept_of(kept)
 
     def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
         lowest, highest = id_range(bits, bit_count)
@@ -34,7 +38,11 @@ class SqliteTimeline(SqlitePart):
             " AND id BETWEEN ? AND ? LIMIT ?",
             (prefix_of(lowest), prefix_of(highest), lowest, highest, limit),
         )
-        return [held_entry_of(row) for row in rows]
+        kept = self._database.rows(
+            f"{SELECT_KEPT} WHERE b.id BETWEEN ? AND ? LIMIT ?",
+            (lowest, highest, limit - len(rows)),
+        )
+        return [*map(held_entry_of, rows), *map(held_kept_of, kept)]
 
     def timeline(
         self, *, before: PageMark | None = None, limit: int = 50, identity: bytes | None = None

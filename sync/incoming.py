@@ -12,12 +12,15 @@ from enum import Enum, auto
 from typing import Final
 
 from ..protocol.errors import IntegrityError, ProtocolError
+from ..protocol.fork import ForkProof, ProofAssembly
 from ..protocol.frames import (
     MAX_WANTS,
+    SHORT_HASH_BYTES,
     DigestFrame,
     Frame,
     Have,
     LogHint,
+    ProofFrame,
     Receipt,
     Reconcile,
     Scope,
@@ -27,7 +30,7 @@ from ..protocol.frames import (
 from ..protocol.ident import VerifiedIdent, decode_ident, verify_ident
 from ..protocol.roster import Roster
 from ..protocol.run import Run, decode_run
-from ..store.base import Ingested, LogStore, Outcome
+from ..store.base import Ingested, Item, LogStore, Outcome
 from .offers import Offers
 from .progress import Progress
 
@@ -39,6 +42,10 @@ STATE_BYTES: Final = 50
 
 MAX_ROUNDS: Final = 8
 """Exchanges of states in one session; a peer that always differs gets no more."""
+
+MAX_FORK_ROUNDS: Final = 64
+"""How often in a session a fork that was found lets us ask anew what its branches lack; each
+time a branch is followed down by up to a block."""
 
 MAX_WANTED_RANGES: Final = 131_072
 """Ranges asked for in one round: two for each row of the largest roster."""
@@ -71,7 +78,8 @@ class Incoming:
         self._progress = progress
         self._own_identity = own_identity
         self._via = via
-        self._staged: list[Run | VerifiedIdent] = []
+        self._staged: list[Item] = []
+        self._assembly = ProofAssembly()
         self._staged_bytes = 0
         self._staged_devices: dict[bytes, bytes] = {}
         self._states: list[LogHint] = []
@@ -82,7 +90,9 @@ class Incoming:
         self._scope = Scope.CHANGED
         self._ranges_this_round = 0
         self._entries_at_round = 0
+        self._forks_at_round = 0
         self._holes_asked = False
+        self._fork_rounds_left = MAX_FORK_ROUNDS
         self._runs_taken = 0
         self._receipt_due = False
         self.phase = Phase.AWAITING_DIGEST
@@ -129,6 +139,18 @@ class Incoming:
         self._staged_bytes += len(body)
         self._receipt_due = True
 
+    def stage_proof(self, frame: ProofFrame) -> ForkProof | None:
+        """Stage the fork proof that a frame ends; its signatures are checked by the commit.
+
+        Raises:
+            DecodeError: not a proof.
+        """
+        proof = self._assembly.add(frame)
+        self._staged_bytes += len(frame.data)
+        if proof is not None:
+            self._staged.append(proof)
+        return proof
+
     def take_digest(self, frame: DigestFrame) -> None:
         """The peer says what it offers; judged at the next commit."""
         self._digest = frame.digest
@@ -162,7 +184,7 @@ class Incoming:
         self._progress.runs_in += len(runs)
         self._progress.payload_bytes_in += sum(len(run.bodies) for run in runs)
         if wanted:
-            self._count(self._store.ingest(wanted, received_ms=now_ms, via=self._via))
+            self._count(wanted, self._store.ingest(wanted, received_ms=now_ms, via=self._via))
         return runs
 
     def decide(self) -> list[Frame]:
@@ -170,6 +192,8 @@ class Incoming:
         frames: list[Frame] = []
         if self._last_part is not None:
             frames += self._compare_states(self._last_part)
+        if any(isinstance(frame, Want) for frame in frames):
+            self._digest_pending = False  # it is older than our wants: another one answers them
         if self._digest_pending:
             frames += self._judge()
         if self._receipt_due or any(isinstance(frame, Receipt) for frame in frames):
@@ -181,16 +205,21 @@ class Incoming:
     def _interested(self, identity: bytes) -> bool:
         return identity == self._own_identity or self.roster.wants(identity, 0)
 
-    def _wants(self, run: Run) -> bool:
-        identity = self._staged_devices.get(run.device) or self._store.identity_of(run.device)
+    def _wants(self, item: Run | ForkProof) -> bool:
+        identity = self._staged_devices.get(item.device) or self._store.identity_of(item.device)
         return identity is not None and (
-            identity == self._own_identity or self.roster.wants(identity, run.channel)
+            identity == self._own_identity or self.roster.wants(identity, item.channel)
         )
 
-    def _count(self, results: Iterable[Ingested]) -> None:
+    def _count(self, items: Iterable[Item], results: Iterable[Ingested]) -> None:
         progress = self._progress
         forged = ""
-        for result in results:
+        for item, result in zip(items, results, strict=True):
+            if result.outcome is Outcome.FORKED or (
+                isinstance(item, ForkProof) and result.outcome is Outcome.STORED
+            ):
+                progress.forks_in += 1
+                self._look_at_branches()
             progress.entries_in += result.entries
             if result.outcome is Outcome.DUPLICATE:
                 progress.duplicates_in += 1
@@ -205,6 +234,12 @@ class Incoming:
             progress.entries_wanted = max(0, progress.entries_wanted - result.entries)
         if forged:
             raise IntegrityError(f"the peer sent what its author never signed: {forged}")
+
+    def _look_at_branches(self) -> None:
+        """A fork was found or is known better: ask again what is missing of its branches."""
+        if self._fork_rounds_left:
+            self._fork_rounds_left -= 1
+            self._holes_asked = False
 
     def _compare_states(self, part: Have) -> list[Frame]:
         states, self._states, self._last_part = self._states, [], None
@@ -223,12 +258,24 @@ class Incoming:
         return frames
 
     def _missing(self, state: LogHint) -> Iterator[WantRange]:
-        """Yield the end of a log that the peer has and we do not; gaps below are asked for last."""
+        """Yield the end of a log that the peer has and we do not; gaps below are asked for last.
+
+        Of a frozen log nothing from the freeze on: that is wanted with its branches. Where the
+        peer has another entry than we have, that one is wanted: it proves the fork.
+        """
         key = self._store.log_key(state.log)
         held = self._store.held(key) if key is not None else []
+        proof = self._store.fork(key) if key is not None else None
+        last = state.seq if state.id else state.seq - 1
+        if proof is not None:
+            last = min(last, proof.frozen_from - 1)
         first = held[-1].last + 1 if held else 0
-        if first <= state.seq:
-            yield WantRange(state.log, first, state.seq, None)
+        if first <= last:
+            yield WantRange(state.log, first, last, None)
+        elif key is not None and proof is None and state.id:
+            ours = self._store.id_at(key, state.seq)
+            if ours is not None and ours[:SHORT_HASH_BYTES] != state.id:
+                yield WantRange(state.log, state.seq, state.seq, None)
 
     def _want(self, ranges: list[WantRange]) -> list[Frame]:
         self._progress.entries_wanted += sum(wanted.last - wanted.first + 1 for wanted in ranges)
@@ -245,7 +292,10 @@ class Incoming:
         ours = self._offers.index(self.roster).digest()
         if self._digest in (ours, self.satisfied):
             return self._finish_round()
-        gained = self._progress.entries_in > self._entries_at_round
+        gained = (
+            self._progress.entries_in > self._entries_at_round
+            or self._progress.forks_in > self._forks_at_round
+        )
         if self._rounds and self._scope is Scope.ALL and not gained:
             return self._finish_round()
         if self._rounds >= MAX_ROUNDS:
@@ -257,6 +307,7 @@ class Incoming:
         self._scope = scope
         self._ranges_this_round = 0
         self._entries_at_round = self._progress.entries_in
+        self._forks_at_round = self._progress.forks_in
         self.phase = Phase.AWAITING_STATES
         return [Reconcile(scope)]
 

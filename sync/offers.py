@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from itertools import islice
 from typing import Final, NamedTuple
 
-from ..protocol.digest import LtHash, log_state
+from ..protocol.digest import LtHash, frozen_log_state, log_state
 from ..protocol.frames import LogState
 from ..protocol.roster import Roster
 from ..store.base import LogStore
@@ -24,7 +24,7 @@ MAX_JOURNAL: Final = 8192
 
 
 class Change(NamedTuple):
-    """The newest entry of a log moved."""
+    """The newest entry of a log moved, or a fork proof froze it."""
 
     before: int
     """Sequence number of the newest entry before; -1 if the log was not held."""
@@ -54,8 +54,8 @@ class OfferIndex:
             if before == state:
                 continue
             if before is not None:
-                self._hash.remove(log_state(*before))
-            self._hash.add(log_state(*state))
+                self._hash.remove(_canonical(before))
+            self._hash.add(_canonical(state))
             self._states[state.log] = state
             self._journal.append(Change(-1 if before is None else before.seq, state))
             self._journal_end += 1
@@ -89,6 +89,10 @@ class OfferIndex:
         if missing > len(self._journal):
             return None
         return list(islice(self._journal, len(self._journal) - missing, None))
+
+
+def _canonical(state: LogState) -> bytes:
+    return log_state(*state) if state.id else frozen_log_state(state.log, state.seq)
 
 
 class Offers:

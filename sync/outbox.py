@@ -30,6 +30,7 @@ class _Range(NamedTuple):
     first: int
     last: int
     end_known: bool
+    end_id: bytes | None
 
 
 class Outbox:
@@ -39,13 +40,25 @@ class Outbox:
         self._store = store
         self._heap: list[_Range] = []
         self._order = 0
-        self._unmet: OrderedDict[tuple[LogKey, int, int], bool] = OrderedDict()
+        self._unmet: OrderedDict[tuple[LogKey, int, int], tuple[bool, bytes | None]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, key: LogKey, first: int, last: int, *, end_known: bool) -> None:
+    def add(
+        self,
+        key: LogKey,
+        first: int,
+        last: int,
+        *,
+        end_known: bool,
+        end_id: bytes | None = None,
+    ) -> None:
         """Let ``first..last`` of a log wait.
+
+        Args:
+            end_known: whether the peer can vouch for the id of entry ``last``.
+            end_id: that id, where the peer named it: the log may have forked.
 
         Raises:
             ProtocolError: the peer asked for more than `MAX_RANGES` ranges.
@@ -66,6 +79,7 @@ class Outbox:
                 first,
                 last,
                 end_known,
+                end_id,
             ),
         )
 
@@ -76,14 +90,20 @@ class Outbox:
     def drop_first_entry(self) -> None:
         """Leave entry 0 out of the next range: it travelled inside an IDENT."""
         waiting = heapq.heappop(self._heap)
-        self.add(waiting.key, max(1, waiting.first), waiting.last, end_known=waiting.end_known)
+        self.add(
+            waiting.key,
+            max(1, waiting.first),
+            waiting.last,
+            end_known=waiting.end_known,
+            end_id=waiting.end_id,
+        )
 
     def retry(self) -> None:
         """The store got more: let ranges wait again of which nothing was held before."""
-        for (key, first, last), end_known in list(self._unmet.items()):
+        for (key, first, last), (end_known, end_id) in list(self._unmet.items()):
             if any(held.first <= last and first <= held.last for held in self._store.held(key)):
                 del self._unmet[key, first, last]
-                self.add(key, first, last, end_known=end_known)
+                self.add(key, first, last, end_known=end_known, end_id=end_id)
 
     def forget_unmet(self) -> None:
         """The peer wants something else now."""
@@ -96,18 +116,23 @@ class Outbox:
             None if nothing of the range is held; `retry` finds it when it came.
         """
         waiting = heapq.heappop(self._heap)
+        key, first, last = waiting.key, waiting.first, waiting.last
+        end_known, end_id = waiting.end_known, waiting.end_id
+        if end_id is not None and self._store.id_at(key, last) != end_id:
+            run = self._store.read_branch(
+                key, first, last, end_id, max_bytes=max_bytes, now_ms=now_ms
+            )
+            if run is not None:
+                self.add(key, first, run.first - 1, end_known=True, end_id=run.prev)
+                return run
+            end_known = False  # what is held here may be another branch: let its end prove it
         run = self._store.read_run(
-            waiting.key,
-            waiting.first,
-            waiting.last,
-            end_known=waiting.end_known,
-            max_bytes=max_bytes,
-            now_ms=now_ms,
+            key, first, last, end_known=end_known, max_bytes=max_bytes, now_ms=now_ms
         )
         if run is None:
-            self._unmet[waiting.key, waiting.first, waiting.last] = waiting.end_known
+            self._unmet[key, first, last] = waiting.end_known, end_id
             if len(self._unmet) > MAX_UNMET:
                 self._unmet.popitem(last=False)
         else:
-            self.add(waiting.key, waiting.first, run.first - 1, end_known=True)
+            self.add(key, first, run.first - 1, end_known=True)
         return run

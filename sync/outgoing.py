@@ -13,6 +13,7 @@ from typing import Final
 
 from ..protocol.entry import CHANNEL_IDENTITY, log_id
 from ..protocol.errors import ProtocolError
+from ..protocol.fork import ForkProof, proof_frames
 from ..protocol.frames import (
     MAX_STATES,
     SHORT_HASH_BYTES,
@@ -51,6 +52,12 @@ class Outgoing:
         self._progress = progress
         self._outbox = Outbox(store)
         self._answers: deque[Frame] = deque()
+        self._proofs: deque[Frame] = deque()
+        """Fork proofs, which go before everything else."""
+        self._proofs_counter = 0
+        """Change counter of the store up to which its proofs were looked at."""
+        self._known_proofs: set[bytes] = set()
+        """Those that the peer has sent or was sent."""
         self._index: OfferIndex | None = None
         self._position = 0
         self._changed = False
@@ -66,9 +73,15 @@ class Outgoing:
         self.confirmed_counter = 0
         """Change counter of the store up to which the peer has all that it wants."""
 
-    def set_roster(self, roster: Roster) -> None:
-        """The peer wants this from now on: tell it the digest of what we have of it."""
+    def set_roster(self, roster: Roster, *, acked: int) -> None:
+        """The peer wants this from now on: tell it the digest of what we have of it.
+
+        Args:
+            acked: our change counter up to which the peer has confirmed everything under this
+                roster; fork proofs that came later go first.
+        """
         self.roster = roster
+        self._queue_proofs(acked)
         self._outbox.forget_unmet()
         self._index = self._offers.index(roster)
         self._position = self._index.position
@@ -84,12 +97,17 @@ class Outgoing:
             and not self._changed
             and not self._digest_due
             and not self._answers
+            and not self._proofs
             and self._runs_confirmed == self._runs_sent
         )
 
     def store_changed(self) -> None:
         """Something new may be held: offer it when the link has room."""
         self._changed = self._index is not None
+
+    def peer_proved(self, proof: ForkProof) -> None:
+        """The peer has sent this fork proof: never send that back to it."""
+        self._known_proofs.add(proof.encode())
 
     def peer_holds(self, log: bytes, seq: int) -> None:
         """The peer showed that it has a log up to ``seq``: never push that back to it."""
@@ -128,7 +146,13 @@ class Outgoing:
             key = self._store.log_key(wanted.log)
             if key is None or not self._covers(key):
                 continue
-            self._outbox.add(key, wanted.first, wanted.last, end_known=wanted.last_id is not None)
+            self._outbox.add(
+                key,
+                wanted.first,
+                wanted.last,
+                end_known=wanted.last_id is not None,
+                end_id=wanted.last_id,
+            )
         self._digest_due = True
         self._peer_complete = False
 
@@ -143,10 +167,12 @@ class Outgoing:
 
     def next_frame(self, now_ms: int) -> Frame | None:
         """Return the next frame of this direction, or None if there is nothing to send now."""
-        if self._answers:
-            return self._answers.popleft()
         if self._changed:
             self._queue_changes()
+        if self._proofs:
+            return self._proofs.popleft()
+        if self._answers:
+            return self._answers.popleft()
         while self._outbox and self._runs_sent - self._runs_confirmed < MAX_IN_FLIGHT:
             frame = self._next_run(now_ms)
             if frame is not None:
@@ -186,6 +212,7 @@ class Outgoing:
         if self._index is None:
             return
         self._outbox.retry()
+        self._digest_due |= self._queue_proofs(self._proofs_counter)
         self._index.refresh()
         changes = self._index.changes_after(self._position)
         self._position = self._index.position
@@ -196,11 +223,29 @@ class Outgoing:
         for change in changes:
             self._push(change.before, change.state)
 
+    def _queue_proofs(self, since: int) -> bool:
+        """Let the fork proofs wait that came after a change; return whether there was one."""
+        if self.roster is None:
+            return False
+        self._proofs_counter = self._store.change_counter
+        queued = len(self._proofs)
+        for proof in self._store.forks(self.roster, since=since):
+            data = proof.encode()
+            if data in self._known_proofs:
+                continue
+            self._known_proofs.add(data)
+            if proof.device not in self._introduced:
+                introduction = self._introduction(proof.device)
+                self._proofs.extend([introduction] if introduction is not None else [])
+            self._proofs.extend(proof_frames(proof))
+        return len(self._proofs) > queued
+
     def _push(self, before: int, state: LogState) -> None:
         first = max(before, self._peer_has.get(state.log, -1)) + 1
+        last = state.seq if state.id else state.seq - 1
         key = self._store.log_key(state.log)
-        if key is not None and first <= state.seq:
-            self._outbox.add(key, first, state.seq, end_known=False)
+        if key is not None and first <= last:
+            self._outbox.add(key, first, last, end_known=False)
 
     def _next_run(self, now_ms: int) -> Frame | None:
         """Return the IDENT that must go first, or the next run; None if the range was empty."""

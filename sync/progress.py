@@ -17,7 +17,9 @@ class Progress:
     duplicates_in: int = 0
     """Runs of which everything was held already."""
     refused_in: int = 0
-    """Runs that nobody here follows, of unknown devices, or of forked logs."""
+    """Runs that nobody here follows, of unknown devices, or of a branch too many."""
+    forks_in: int = 0
+    """Runs and proofs by which a fork was found, or a better proof of one."""
     entries_wanted: int = 0
     """Entries asked for that have not come yet; an estimate for a progress bar."""
     idents_out: int = 0

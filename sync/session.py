@@ -139,8 +139,11 @@ class Session:
         Raises:
             IntegrityError: the peer sent something forged; what was good is stored.
         """
+        forks = self.progress.forks_in
         for run in self._incoming.commit(now_ms):
             self._outgoing.peer_holds(log_id(run.device, run.channel), run.last)
+        if self.progress.forks_in > forks:
+            self._outgoing.store_changed()
         if self.ended is not None:
             self._incoming.remember_closing_digest()
             self._close()
@@ -224,22 +227,26 @@ class Session:
             case Have():
                 self._incoming.take_states(frame)
                 for state in frame.states:
-                    self._outgoing.peer_holds(state.log, state.seq)
+                    self._outgoing.peer_holds(state.log, state.seq if state.id else state.seq - 1)
             case Reconcile(scope=scope):
                 self._outgoing.reconcile(scope, self._memory.acked)
             case Want(ranges=ranges):
                 self._outgoing.want(ranges)
             case Receipt():
                 self._outgoing.receipt(frame)
-            case ProofFrame() | UnknownFrame():
-                pass  # fork proofs are not acted on yet
+            case ProofFrame():
+                proof = self._incoming.stage_proof(frame)
+                if proof is not None:
+                    self._outgoing.peer_proved(proof)
+            case UnknownFrame():
+                pass
 
     def _greet(self) -> None:
         self._greeted = True
         self._say_hello()
         known = self._store.roster(self._memory.roster) if self._memory.roster else None
         if known is not None and self._outgoing.roster is None:
-            self._outgoing.set_roster(known)
+            self._outgoing.set_roster(known, acked=self._memory.acked)
 
     def _say_hello(self) -> None:
         self._asks_left += 1
@@ -268,7 +275,9 @@ class Session:
             self._control.append(RosterPart(hello.roster, 0, 0, ()))
         elif greeted_again:
             self._assembly = None
-            self._outgoing.set_roster(current)  # the peer waits for a digest after each HELLO
+            self._outgoing.set_roster(
+                current, acked=self._memory.acked
+            )  # the peer waits for a digest after each HELLO
 
     def _take_roster_part(self, part: RosterPart) -> None:
         own, current = self._incoming.roster, self._outgoing.roster
@@ -288,7 +297,7 @@ class Session:
             self._memory = replace(self._memory, roster=roster.hash, acked=0)
         self._store.remember_peer(self._peer_device, self._memory)
         self._store.keep_roster(roster)
-        self._outgoing.set_roster(roster)
+        self._outgoing.set_roster(roster, acked=self._memory.acked)
 
     def _answer_ask(self, own: Roster) -> None:
         if self._asks_left == 0:

@@ -25,9 +25,7 @@ from slowlight.node.logs import Log, no_log
 from slowlight.node.operations import SyncCounts
 from slowlight.node.service import Service
 from slowlight.protocol.entry import Entry
-from slowlight.protocol.ident import VerifiedIdent
-from slowlight.protocol.run import Run
-from slowlight.store.base import Ingested, LogKey, NodeStore, Peer, PeerMemory, StoreError
+from slowlight.store.base import Ingested, Item, LogKey, NodeStore, Peer, PeerMemory, StoreError
 from slowlight.store.memory import MemoryStore
 from tests.people import START_MS
 
@@ -51,9 +49,7 @@ class OpenMemoryStore(MemoryStore):
     def close(self) -> None:
         """Keep everything: the test opens it again."""
 
-    def ingest(
-        self, batch: Sequence[Run | VerifiedIdent], *, received_ms: int, via: str
-    ) -> list[Ingested]:
+    def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
         """Store a batch, if there is space."""
         self._require_space()
         return super().ingest(batch, received_ms=received_ms, via=via)

@@ -9,10 +9,9 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 
 from slowlight.protocol.entry import CHANNEL_POSTS, CHANNEL_PRIVATE
-from slowlight.protocol.ident import VerifiedIdent
 from slowlight.protocol.roster import Depth, Roster, RosterRow
 from slowlight.protocol.run import Run, decode_run
-from slowlight.store.base import LogKey, LogStore, NodeStore, Outcome
+from slowlight.store.base import Item, LogKey, LogStore, NodeStore, Outcome
 from tests.people import START_MS, Person
 
 RECEIVED_MS: Final = START_MS + 400 * 86_400_000
@@ -33,9 +32,7 @@ def posts_of(person: Person) -> LogKey:
     return LogKey(person.device, CHANNEL_POSTS)
 
 
-def take(
-    store: LogStore, *items: Run | VerifiedIdent, received_ms: int = RECEIVED_MS
-) -> list[Outcome]:
+def take(store: LogStore, *items: Item, received_ms: int = RECEIVED_MS) -> list[Outcome]:
     """Hand over a batch and return only what became of it."""
     answers = store.ingest(items, received_ms=received_ms, via=VIA)
     return [answer.outcome for answer in answers]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from slowlight.protocol.ident import VerifiedIdent
 from slowlight.protocol.roster import Depth, Roster, RosterRow
-from slowlight.protocol.run import Run
 from slowlight.simulations.pair import Pair
-from slowlight.store.base import NodeStore
+from slowlight.store.base import Item, NodeStore
 from slowlight.store.memory import MemoryStore
 from slowlight.sync.offers import Offers
 from slowlight.sync.session import Session
@@ -36,7 +34,7 @@ class Node:
         self.roster = roster_of(*wants)
         self.take(owner.verified_ident())
 
-    def take(self, *batch: Run | VerifiedIdent) -> None:
+    def take(self, *batch: Item) -> None:
         """Put runs into the store as if they had come some other way."""
         self.store.ingest(batch, received_ms=START_MS, via="elsewhere")
 
