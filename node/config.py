@@ -103,6 +103,18 @@ class StorageConfig(msgspec.Struct, frozen=True):
         int,
         Meta(ge=0, le=3_650, description="days between two looks at every entry; 0: never"),
     ] = 7
+    followed_mib: Annotated[
+        int, Meta(ge=0, le=1 << 20, description="MiB of each person you follow; older posts go")
+    ] = 64
+    two_hops_mib: Annotated[
+        int, Meta(ge=0, le=1 << 20, description="MiB of each person whom those follow")
+    ] = 8
+    strangers_mib: Annotated[
+        int, Meta(ge=0, le=1 << 20, description="MiB of all strangers together")
+    ] = 16
+    total_mib: Annotated[
+        int, Meta(ge=0, le=1 << 20, description="MiB of everybody, you included; 0: no limit")
+    ] = 0
 
 
 class Config(msgspec.Struct, frozen=True):

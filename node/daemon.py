@@ -29,6 +29,7 @@ from .logs import Log, opened_log
 from .network import Carrier, TcpCarrier, make_board, make_reception
 from .pen import Pen
 from .period_keys import PeriodKeeper
+from .room import keep_room, limits_of
 from .scrubbing import keep_scrubbed
 from .service import Service
 from .sessions import Bell
@@ -175,6 +176,16 @@ class _Node:
                         self._store,
                         self._config.storage.scrub_days,
                         clock=self._clock,
+                        log=self._log,
+                    )
+                )
+                nursery.start_soon(
+                    partial(
+                        keep_room,
+                        self._store,
+                        self._service.identity,
+                        limits_of(self._config.storage),
+                        self._board.stored,
                         log=self._log,
                     )
                 )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from ..protocol.entry import Entry, LogHead
 from ..protocol.errors import SlowlightError
@@ -22,6 +22,9 @@ from ..protocol.roster import Roster
 from ..protocol.run import Run
 from .marks import Mark
 from .scrub import ScrubSlice
+
+if TYPE_CHECKING:
+    from .quota import Limits
 
 MAX_RECORD_BYTES_OF_IDENTITY: Final = 28_000
 """All signed records of an identity together: with 64 devices they still fit an IDENT frame."""
@@ -608,6 +611,21 @@ class NodeStore(LogStore, Protocol):
             after: 0 to begin, then `ScrubSlice.next`.
             limit: about how many entries.
             mend: False: only look.
+        """
+        ...
+
+    def evict(self, own: bytes, limits: Limits, *, most: int) -> int:
+        """Drop payloads of others that are beyond their quotas, the oldest of each first.
+
+        Headers stay, and so do identity logs, orders and edits; what is dropped is marked and
+        not wanted again.
+
+        Args:
+            own: the identity that is never touched, and from which distances are counted.
+            most: about how many entries to look at.
+
+        Returns:
+            How many payloads went; 0: everything is within its quota, or can go no further.
         """
         ...
 

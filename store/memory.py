@@ -63,6 +63,7 @@ from .memory_forks import MemoryForks
 from .memory_log import Arrival, MemoryLog, Taken
 from .memory_people import MemoryPerson, Words, words_of
 from .memory_posts import MemoryPosts
+from .quota import Held, Limits, distances, excess
 from .scrub import ScrubSlice
 
 _Key = TypeVar("_Key")
@@ -404,6 +405,17 @@ class MemoryStore:
     def scrub(self, *, after: int, limit: int, now_ms: int, mend: bool = True) -> ScrubSlice:  # noqa: ARG002  no disk changes what is in memory
         held = sum(len(log.entries) for log in self._logs.values())
         return ScrubSlice(next=0, entries=held, damaged=0, mended=0, named=())
+
+    def evict(self, own: bytes, limits: Limits, *, most: int) -> int:
+        held: dict[bytes, Held] = {}
+        for key, log in self._logs.items():
+            before = held.get(log.identity, Held(log.identity, 0, ""))
+            via = log.entries[max(log.entries)].via if log.entries else ""
+            via = before.introducer or (via if key.channel != CHANNEL_IDENTITY else "")
+            size = before.payload_bytes + log.payload_bytes
+            held[log.identity] = Held(log.identity, size, via)
+        gone = excess(held.values(), distances(self, own), limits)
+        return self._bodies.evict_oldest(gone, most)
 
     def shares(self) -> list[Share]:
         entries: Counter[bytes] = Counter()

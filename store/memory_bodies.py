@@ -13,6 +13,7 @@ from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, Entry
 from ..protocol.frames import WantRange
 from ..protocol.roster import Roster
 from .base import MAX_PAYLOAD_HOLES, LogKey
+from .derived import links_of_post
 from .lives import LifeClock
 from .marks import MAX_MARKS_PER_LOG, Mark, MarkKind, laid, mark_at
 from .memory_edits import MemoryEdits
@@ -163,6 +164,27 @@ class MemoryBodies:
         log = self._logs.get(key)
         held = log.entries.items() if log else ()
         return [(seq, each.entry) for seq, each in held if first <= seq <= last]
+
+    def evict_oldest(self, gone: Mapping[bytes, int], most: int) -> int:
+        """Drop the oldest payloads of people until so many bytes went, or ``most`` entries."""
+        dropped = 0
+        for identity, wanted in gone.items():
+            left = wanted
+            candidates = sorted(
+                (held.entry.t_ms, key, seq, held.entry.size)
+                for key, log in self._logs.items()
+                if log.identity == identity and key.channel != CHANNEL_IDENTITY
+                for seq, held in log.entries.items()
+                if held.entry.payload is not None
+                and (key.channel != CHANNEL_POSTS or links_of_post(key.channel, held.entry.payload))
+            )
+            for _, key, seq, size in candidates:
+                if left <= 0 or dropped >= most:
+                    break
+                self._drop(key, Mark(seq, seq, MarkKind.EVICTED, b""))
+                left -= size
+                dropped += 1
+        return dropped
 
     def _drop(self, key: LogKey, mark: Mark) -> None:
         looked_at = key.channel == CHANNEL_IDENTITY and mark.kind is MarkKind.DELETED

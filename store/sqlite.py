@@ -16,14 +16,13 @@ from .sqlite_database import Database
 from .sqlite_intake import OWN, Intake
 from .sqlite_logs import SqliteLogs
 from .sqlite_peers import SqlitePeers
-from .sqlite_people import SqlitePeople
 from .sqlite_timeline import SqliteTimeline
 
 CLIENT_KEYS_FORGOTTEN_EVERY: Final = 1_000
 """Own entries between two looks at how many client keys there are, which reads them all."""
 
 
-class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeople, SqlitePeers, SqliteCare):
+class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeers, SqliteCare):
     """Everything that a node remembers. Keeps `NodeStore`, which describes the methods."""
 
     def __init__(

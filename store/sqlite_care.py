@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from .base import FileState, Share, StoreError
+from .quota import Limits, distances, excess
 from .scrub import MAX_NAMED, Damage, ScrubSlice
-from .sqlite_database import Database, SqlitePart, explained
+from .sqlite_database import Database, explained
+from .sqlite_eviction import evict_oldest, held_by_person
+from .sqlite_people import SqlitePeople
 from .sqlite_places import disagreements, mend_places
 from .sqlite_quarantine import forget_returned, quarantine
 from .sqlite_scrub import MISPLACED, Fault, entries_in, faults_of, stretches_after
@@ -20,7 +23,7 @@ from .sqlite_scrub import MISPLACED, Fault, entries_in, faults_of, stretches_aft
 _MAX_COMPLAINTS: Final = 20
 
 
-class SqliteCare(SqlitePart):
+class SqliteCare(SqlitePeople):
     """Maintenance of a database that is in use. `NodeStore` describes the methods."""
 
     def scrub(self, *, after: int, limit: int, now_ms: int, mend: bool = True) -> ScrubSlice:
@@ -51,6 +54,14 @@ class SqliteCare(SqlitePart):
                 forget_returned(database)
                 mend_places(database, mismatches, now_ms=now_ms)
         return named
+
+    def evict(self, own: bytes, limits: Limits, *, most: int) -> int:
+        far = distances(self, own)
+        gone = excess(held_by_person(self._database), far, limits)
+        if not gone:
+            return 0
+        with self._database.writing():
+            return evict_oldest(self._database, gone, most)
 
     def shares(self) -> list[Share]:
         rows = self._database.rows(

@@ -216,10 +216,6 @@ def _drop_held(database: Database, log: LogRow, gone: Sequence[PlacedEntry]) -> 
         "UPDATE entry SET payload = NULL, hole = NULL, rest = ? WHERE n = ?",
         [(rest_of(placed.entry._replace(payload=None)), placed.n) for placed in gone],
     )
-    database.write(
-        "UPDATE log SET payload_bytes = payload_bytes - ? WHERE n = ?",
-        (sum(placed.entry.size for placed in gone), log.n),
-    )
     database.write("UPDATE upkeep SET purge = max(purge, ?)", (PurgeStep.DUE,))
     if log.channel == CHANNEL_IDENTITY:
         relearn(database, log.identity)
