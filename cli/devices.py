@@ -204,7 +204,10 @@ def accept_(
     "--end", metavar="DEVICE", multiple=True, help="What is here of it stands, no more; repeat."
 )
 @click.option(
-    "--reopen", metavar="DEVICE", multiple=True, help="It goes on although it ended; repeat."
+    "--reopen",
+    metavar="DEVICE",
+    multiple=True,
+    help="It goes on, and all that it wrote stands; repeat.",
 )
 @words_language
 @_yes
@@ -386,7 +389,10 @@ def _change(one: PlannedDevice) -> Iterator[Span]:
     elif one.before == one.after:
         yield Span({"open": "goes on writing", "ended": "stays ended"}.get(one.after, "stays void"))
     else:
-        after = {"open": "writes again", "ended": "ends"}.get(one.after, "is left out")
+        after = {"open": "writes again, all of it stands", "ended": "ends"}.get(
+            one.after, "is left out"
+        )
         yield Span(after, Style.ODD if one.after != "open" else Style.GOOD)
     if one.void:
-        yield Span(f"{count(one.void, 'entry', 'entries')} become void", Style.BAD)
+        becomes = "becomes" if one.void == 1 else "become"
+        yield Span(f"{count(one.void, 'entry', 'entries')} {becomes} void", Style.BAD)
