@@ -96,6 +96,7 @@ def test_a_machine_joins_without_the_words(tmp_path: Path, ada: NodeHome, servic
     assert not taken(laptop, answer.code).created
     assert not laptop.home.request.exists()
     assert not laptop.home.keys.have_root_seed
+    assert not (laptop.home.secrets / "root.seed").exists()
     with pytest.raises(ServiceError, match="the words are not on this machine") as absent:
         laptop.home.keys.root_seed()
     assert absent.value.exit is Exit.NOTHING
