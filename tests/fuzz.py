@@ -75,8 +75,20 @@ def _fuzz(target: Target, runs: int, seed: int) -> bool:
         passed = subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0
     took_s = time.monotonic() - began_s
     outcome = "ok" if passed else f"FAILED, see {folder}/log"
+    if passed and (costly := _costly(target, corpus)):
+        passed, outcome = False, f"TOO MUCH MEMORY for {costly}"
     print(f"{target.name:24} {runs / took_s:8,.0f} runs/s  {outcome}", flush=True)
     return passed
+
+
+def _costly(target: Target, corpus: Path) -> Path | None:
+    """Return an input that takes too much memory, of all that coverage has found."""
+    for file in sorted(corpus.iterdir()):
+        data = file.read_bytes()
+        target.judge(data)  # what is made once does not count
+        if target.peak_bytes(data) > target.most_memory_bytes:
+            return file
+    return None
 
 
 def _fuzz_here(name: str, runs: int, seed: int) -> None:

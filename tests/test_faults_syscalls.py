@@ -46,7 +46,7 @@ from tests.working_node import Work as Life
 
 ADA: Final = 1
 OLD, NEW = "the old passphrase", "the new passphrase"
-FEW: Final = 20
+FEW: Final = 10
 """So many faults of each task are tried where time is short."""
 ALL: Final = 1_000_000
 STEPS: Final = {"restore": 11}

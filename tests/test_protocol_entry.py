@@ -60,6 +60,7 @@ def header_of(entry: Entry, *, prev: bytes = ZERO_HASH, channel: int = CHANNEL_P
 def second(**changes: object) -> Entry:
     """An entry that continues a log of 42 entries, some of its fields changed, and its id."""
     entry = write_entry(AUTHOR.public, CHANNEL_POSTS, DEEP, payload=PAYLOAD, t_ms=5)
+    assert entry.expire_ms == 0
     return entry._replace(**changes)  # type: ignore[arg-type]
 
 

@@ -131,6 +131,8 @@ def test_devices_are_proven_and_come_back() -> None:
     assert [device.run.device for device in verified.devices] == [laptop.device, phone.device]
     assert verified.devices[0].certificate.box_public == laptop.box_public
     assert verified.devices[0].first_entry == laptop.log(CHANNEL_IDENTITY)[0]
+    record = verified.devices[0].record
+    assert decode_certificate(record.body) == verified.devices[0].certificate
     assert decode_ident(body).encode() == body
 
 
