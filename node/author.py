@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..protocol.content import Content, encode_content, make_payload
 from ..protocol.entry import (
@@ -21,6 +21,9 @@ from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
 from .keys import DeviceKeys
 from .standings import require_open
+
+NEW_DEVICE: Final = "slowlight --home NEWDIR key add-device"
+"""What makes a device with keys of its own, where those of a home must not be used any more."""
 
 MaySign: TypeAlias = Callable[[], None]
 """Raises ServiceError where the device key must not be used."""
@@ -151,11 +154,12 @@ class Author:
         """
         head = self._store.head(LogKey(self.device, channel))
         newest = self._store.entry(head.id) if head.seq >= 0 else None
-        if newest is not None and newest.via != OWN:
+        elsewhere = newest is not None and newest.via != OWN
+        if elsewhere or self._store.written_elsewhere(self.device):
             raise ServiceError(
                 Code.INTEGRITY,
                 "this device's log goes on with an entry that this home has not written: the"
                 " home was copied, or put back from a backup, and the other copy went on",
-                "use the other copy; this one can still read",
+                f"use the other copy, or a new device: {NEW_DEVICE}",
             )
         return head

@@ -22,6 +22,7 @@ from ..protocol.entry import (
     CHANNEL_PRIVATE,
 )
 from ..store.base import LogKey, NodeStore
+from .author import NEW_DEVICE
 from .errors import Code, ServiceError
 from .home import Home
 from .keys import write_whole
@@ -32,7 +33,6 @@ WRITTEN_CHANNELS: Final = (CHANNEL_IDENTITY, CHANNEL_POSTS, CHANNEL_PRIVATE, CHA
 
 MAX_WITNESS_BYTES: Final = 4_096
 _SETTING: Final = "witness"
-_RENEW: Final = "key renew-device"
 
 
 class WrittenHead(msgspec.Struct, frozen=True):
@@ -140,6 +140,5 @@ class Witness:
         return ServiceError(
             Code.INTEGRITY,
             f"{what}; signing with its key again could contradict what others hold of this device",
-            f"it can still read; to write here, give it a key of its own:"
-            f" {self._home.command(_RENEW)}",
+            f"it can still read; to write on this machine, begin a new device: {NEW_DEVICE}",
         )

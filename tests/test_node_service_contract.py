@@ -551,6 +551,7 @@ def test_a_home_that_was_copied_stops_writing(ada: Node) -> None:
     signature = sign_entry(key.secret, entry.id)
     run = build_run(key.public, CHANNEL_POSTS, head.id, [entry], signature)
     assert take(ada.made.store, run) == [Outcome.STORED]
+    assert refused(ada, "set_profile", bio="another log").code is Code.INTEGRITY
     error = refused(ada, "post", text="two")
     assert error.code is Code.INTEGRITY
     assert error.exit is Exit.INTEGRITY

@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import pytest
 
+from slowlight.node.author import NEW_DEVICE
 from slowlight.node.beginning import begin
 from slowlight.node.client import open_client
 from slowlight.node.config import Config
@@ -22,8 +22,6 @@ from slowlight.protocol.entry import CHANNEL_POSTS
 from slowlight.store.base import LogKey
 from slowlight.store.sqlite import SqliteStore
 from tests.nodes import StoodClock, seeded
-
-RENEW: Final = "key renew-device"
 
 
 def made(path: Path, machine: str = "m1") -> Home:
@@ -69,10 +67,10 @@ def refused(home: Home) -> ServiceError:
     return caught.value
 
 
-def told_to_renew(error: ServiceError, home: Home) -> str:
+def told_to_renew(error: ServiceError) -> str:
     """Check that an error names the next command to type; return what is wrong."""
     assert (error.code, error.exit) == (Code.INTEGRITY, Exit.INTEGRITY)
-    assert error.hint.endswith(home.command(RENEW))
+    assert error.hint.endswith(NEW_DEVICE)
     return error.message
 
 
@@ -103,7 +101,7 @@ def test_a_database_put_back_from_an_older_copy_is_found_out(tmp_path: Path) -> 
     post(home, "after the backup")
     send(home)
     shutil.copy(tmp_path / "backup.db", home.database)
-    assert "is older than what this device has sent" in told_to_renew(refused(home), home)
+    assert "is older than what this device has sent" in told_to_renew(refused(home))
 
 
 def test_what_was_never_sent_may_be_signed_again(tmp_path: Path) -> None:
@@ -127,7 +125,7 @@ def test_the_database_that_was_lost_is_refused_once_the_other_one_was_sent(tmp_p
     post(home, "signed instead")
     send(home)
     shutil.copy(tmp_path / "lost.db", home.database)
-    told_to_renew(refused(home), home)
+    told_to_renew(refused(home))
 
 
 def copy_elsewhere(home: Home, path: Path) -> Home:
@@ -150,7 +148,7 @@ def test_a_copied_home_is_found_out(tmp_path: Path, move: Callable[[Home, Path],
     home = made(tmp_path / "home")
     post(home)
     copy = move(home, tmp_path)
-    assert "is a copy, or was put back" in told_to_renew(refused(copy), copy)
+    assert "is a copy, or was put back" in told_to_renew(refused(copy))
 
 
 def test_a_home_put_back_over_itself_is_found_out(tmp_path: Path) -> None:
@@ -161,7 +159,7 @@ def test_a_home_put_back_over_itself_is_found_out(tmp_path: Path) -> None:
     post(home, "after the backup")
     send(home)
     shutil.copytree(tmp_path / "backup", home.path, dirs_exist_ok=True)
-    assert "is a copy, or was put back" in told_to_renew(refused(home), home)
+    assert "is a copy, or was put back" in told_to_renew(refused(home))
 
 
 def test_the_original_goes_on_beside_its_copy(tmp_path: Path) -> None:
@@ -179,7 +177,7 @@ def test_a_disk_in_another_machine_is_found_out(tmp_path: Path) -> None:
     home = made(tmp_path / "home", "m1")
     elsewhere = replace(home, machine=lambda: "m2")
     post(home)
-    assert "was made on another machine" in told_to_renew(refused(elsewhere), elsewhere)
+    assert "was made on another machine" in told_to_renew(refused(elsewhere))
     nameless = replace(home, machine=lambda: "")
     post(nameless)
 
@@ -188,7 +186,7 @@ def test_a_home_without_its_witness_is_found_out(tmp_path: Path) -> None:
     """Unless it began before there were witnesses: then it gets one."""
     home = made(tmp_path / "home")
     home.witness.unlink()
-    assert "put together from parts" in told_to_renew(refused(home), home)
+    assert "put together from parts" in told_to_renew(refused(home))
     store = SqliteStore(home.database)
     store.put_setting("witness", "")
     store.close()
@@ -200,7 +198,7 @@ def test_a_damaged_witness_is_no_witness(tmp_path: Path) -> None:
     """Nobody knows what was sent."""
     home = made(tmp_path / "home")
     home.witness.write_bytes(home.witness.read_bytes()[:40])
-    assert "is damaged" in told_to_renew(refused(home), home)
+    assert "is damaged" in told_to_renew(refused(home))
 
 
 def test_a_witness_that_cannot_be_kept_stops_the_sending(tmp_path: Path) -> None:
