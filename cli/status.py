@@ -108,4 +108,6 @@ def _facts(status: StatusResult, now_ms: int) -> Iterator[tuple[str, str]]:
     )
     if status.search_behind:
         yield "search", f"{count(status.search_behind, 'post')} still to be indexed"
+    if status.purge_due:
+        yield "deleted", "texts are still being taken off this disk; a running node does it"
     yield "home", f"{status.home}, {size(status.file_bytes)}"

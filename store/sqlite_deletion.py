@@ -229,8 +229,10 @@ def _drop_edits(database: Database, target: bytes, identity: int, mark: Mark) ->
         drop(database, log_row(database, log), mark._replace(first=seq, last=seq))
 
 
-def _carry_out(database: Database, identity: int, author_log: int, n: int) -> None:
-    """Carry out one deletion that is held."""
+def _carry_out(database: Database, identity: int, author_log: int, n: int | None) -> None:
+    """Carry out one deletion, if it is held."""
+    if n is None:
+        return
     order_id, payload, author = database.row(
         "SELECT e.id, e.payload, d.key FROM entry AS e, log AS l JOIN device AS d ON d.n = l.device"
         " WHERE e.n = ? AND l.n = ?",
@@ -288,10 +290,6 @@ def _want_again(database: Database, log: bytes, mark: Mark) -> None:
         top = low - 1
 
 
-def _number(database: Database, log: int, seq: int) -> int:
-    (n,) = database.row(
-        "SELECT n + ? - first FROM arrival WHERE log = ? AND first <= ?"
-        " ORDER BY first DESC LIMIT 1",
-        (seq, log, seq),
-    )
-    return int(n)
+def _number(database: Database, log: int, seq: int) -> int | None:
+    """Return the number of an entry; None if it was lost to damage and has not come back."""
+    return EntryTable(database).number_at(log, seq)

@@ -16,6 +16,7 @@ from ..protocol.hashing import ZERO_HASH
 from .base import OWN
 from .intervals import Held
 from .sqlite_database import Database
+from .sqlite_edits import forget_edits
 from .sqlite_entries import EntryTable
 from .sqlite_people import relearn
 from .sqlite_scrub import MISPLACED, Fault
@@ -57,9 +58,11 @@ def _take_out(database: Database, log: int, lost: Sequence[Fault], now_ms: int) 
     for bare_span in reversed(list(_spans(fault.seq for fault in lost))):
         span = _down_from_known(entries, log, bare_span)
         _cut_interval(database, entries, log, span)
+        forget_edits(database, log, span.first, span.last)
         for seq in range(span.last, span.first - 1, -1):
             n = entries.number_at(log, seq)
             if n is not None:
+                database.write("DELETE FROM edited WHERE post = ?", (n,))
                 entries.take_out(n)
     settle_head(database, log)
     channel, identity = database.row(

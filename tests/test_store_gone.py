@@ -135,3 +135,30 @@ def test_a_deleted_yes_cannot_be_guessed(tmp_path: Path) -> None:
         while store.purge():
             pass
         assert on_disk(tmp_path, [salt, salt[:8], content]) == set()
+
+
+def test_damage_to_edits_and_deletions_is_mended_without_a_trace(tmp_path: Path) -> None:
+    """What was lost is in no view; when it has come back, everything is as before."""
+    ada = Person(1)
+    post, gone = ada.post("a storm"), ada.post("a secret")
+    ada.write(CHANNEL_POSTS, Edit(post.id, Post("a tempest")))
+    ada.write(CHANNEL_POSTS, Delete((EntryRange(1, 1, 1),)))
+    with closing(SqliteStore(tmp_path / "db")) as store:
+        meet(store, ada)
+        take(store, ada.run())
+        show_everything(store)
+        with store.database.writing():
+            store.database.write(
+                "UPDATE entry SET lamport = lamport + 1 WHERE n > (SELECT max(n) - 2 FROM entry)"
+            )
+        assert store.scrub(after=0, limit=1_000, now_ms=0).damaged == 2
+        (shown,) = store.timeline()
+        assert shown.version is None
+        meet(store, Person(1, device_number=1))
+        take(store, ada.run())
+        (shown,) = store.timeline()
+        assert shown.version is not None
+        assert [each.held.entry.id for each in store.search("tempest", limit=9).posts] == [post.id]
+        held = store.entry(gone.id)
+        assert held is not None
+        assert held.entry.payload is None
