@@ -203,6 +203,11 @@ def test_roots_are_those_that_trying_finds(prime: int, data: st.DataObject) -> N
     assert (None if found is None else sorted(found)) == (tried if len(tried) == len(low) else None)
 
 
+def test_what_has_no_roots_is_refused_after_one_power() -> None:
+    """And not when the budget ends: x^2 + 1 has no root where p is 3 modulo 4."""
+    assert roots([1, 0, 1], Width.WIDE.prime, Budget(600)) is None
+
+
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 6), max_size=6))
 def test_the_recurrence_is_the_shortest(symbols: list[int]) -> None:
