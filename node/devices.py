@@ -30,7 +30,7 @@ from .names import MAX_CANDIDATES, find_entry
 from .readmitting import expected_epoch, readmits
 from .standings import own_standing
 from .views import Views
-from .walk import newest_first
+from .walk import newest_first_with_void
 
 _WHOLE_KEY_DIGITS: Final = 64
 _ADMISSIONS: Final[Mapping[Admission, Literal["named", "accepted", "certified", "forgotten"]]] = {
@@ -202,7 +202,7 @@ class Devices:
         lowest: Entry | None = None
         newest: Entry | None = None
         key = LogKey(one.certificate.device, channel)
-        for entry in newest_first(self._store, key, self._clock()):
+        for entry in newest_first_with_void(self._store, key):
             newest = newest or entry
             if entry.t_ms >= first_late_ms:
                 lowest = entry

@@ -194,7 +194,7 @@ class LiveSession:
 
     def _take(self, messages: Sequence[bytes], on_stored: Callable[[], None]) -> None:
         progress = self.session.progress
-        before = progress.entries_in, progress.forks_in
+        before = progress.stored_in, progress.forks_in
         for message in messages:
             self.session.receive(message)
             if self.session.wants_commit:
@@ -202,5 +202,5 @@ class LiveSession:
         self.session.commit(self._clock())
         self.wake()
         self.moved.ring()
-        if (progress.entries_in, progress.forks_in) != before:
+        if (progress.stored_in, progress.forks_in) != before:
             on_stored()

@@ -17,8 +17,7 @@ from .errors import Code, ServiceError
 
 def own_standing(store: LogStore, identity: bytes) -> Standing | None:
     """Return what stands of an identity, or None if it is unknown here."""
-    ident = store.ident(identity)
-    return None if ident is None else standing_of_ident(ident)
+    return store.standing(identity)
 
 
 def standing_of_ident(ident: Ident) -> Standing:

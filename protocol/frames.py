@@ -185,7 +185,7 @@ class Reconcile:
 
 
 class LogState(NamedTuple):
-    """The newest entry that the sender has of a log."""
+    """The newest entry that the sender has of a log, or the records it has of an identity."""
 
     log: bytes
     seq: int

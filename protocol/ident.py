@@ -18,6 +18,7 @@ from .encoding import as_bytes, as_bytes_upto, as_fields, as_list, as_uint, pack
 from .entry import CHANNEL_IDENTITY, SIGNATURE_BYTES, Entry
 from .errors import DecodeError, IntegrityError
 from .frames import MAX_BODY_BYTES
+from .hashing import PERSON_RECORDS, hash32
 from .identity import (
     MAX_DEVICES,
     MAX_RECORD_BYTES,
@@ -97,6 +98,15 @@ class VerifiedIdent:
     def identity(self) -> bytes:
         """The identity id (32 bytes)."""
         return self.inception.identity
+
+
+def records_id(hashes: Iterable[bytes]) -> bytes:
+    """Return what names a set of records, by their hashes in any order (32 bytes).
+
+    In the set of states that two nodes compare, an identity with records stands as
+    ``(identity, 0, records_id)`` beside its logs, so that records spread like entries.
+    """
+    return hash32(PERSON_RECORDS, b"".join(sorted(hashes)))
 
 
 def decode_ident(body: bytes) -> Ident:

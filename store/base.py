@@ -20,6 +20,7 @@ from ..protocol.frames import LogState, WantRange
 from ..protocol.ident import Ident, VerifiedIdent
 from ..protocol.roster import Roster
 from ..protocol.run import Run
+from ..protocol.standing import Standing, Void
 from .marks import Mark
 from .scrub import ScrubSlice
 
@@ -53,6 +54,36 @@ class Interval(NamedTuple):
 
     first: int
     last: int
+
+
+class Voided(NamedTuple):
+    """Why a held entry does not stand, for readers to show."""
+
+    why: Void
+    record: bytes
+    """Hash of the signed record that voids it (32 bytes); empty for a device that no root key
+    certified."""
+
+
+class LogEnding(NamedTuple):
+    """The last entry of a log that stands, by the records held of its identity."""
+
+    seq: int
+    """Its sequence number; -1: none stands."""
+    id: bytes
+    """Its id; empty if any will do: where none stands, or only entry 0 of channel 0."""
+    why: Void
+    """Why what comes after it does not stand."""
+    record: bytes
+    """Hash of the record that ends the log (32 bytes); empty for a stranger's."""
+
+    def void(self, seq: int, entry_id: bytes) -> Voided | None:
+        """Return why an entry of the log is void; None: it stands."""
+        if seq > self.seq:
+            return Voided(self.why, self.record)
+        if seq == self.seq and self.id not in (b"", entry_id):
+            return Voided(Void.OFF_BRANCH, self.record)
+        return None
 
 
 class Outcome(Enum):
@@ -136,6 +167,8 @@ class HeldEntry:
     """When this node committed it, in its own clock."""
     via: str
     """How it came: ``own``, or the identity id of the peer in hexadecimal."""
+    void: Voided | None = None
+    """Why it does not stand; None: it counts as said by its identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +323,8 @@ class LogStore(Protocol):
 
     @property
     def change_counter(self) -> int:
-        """Rises by one with each commit that changes the newest entry of any log."""
+        """Rises by one with each commit that changes the state of any log: the newest entry
+        that stands, or the records of any identity."""
         ...
 
     def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
@@ -307,7 +341,19 @@ class LogStore(Protocol):
         signatures are checked here. One proof of each log is kept (see `kept_proof`), also of a
         log of which nothing is held. What belongs to a branch from the freeze on, and does not
         begin below it, is kept beside the log, up to `MAX_BRANCH_ENTRIES` of each branch.
+
+        Of the records of an identity, whether they come with it or as content of channel 0 of
+        one of its devices, those that decide something are kept. What they void is marked and
+        left out of every view, its words count no more; what stands again comes back.
         """
+        ...
+
+    def standing(self, identity: bytes) -> Standing | None:
+        """Return what stands of an identity by what is held here, or None if it is unknown."""
+        ...
+
+    def ending(self, key: LogKey) -> LogEnding | None:
+        """Return where a held log ends; None: it is open, or nothing of it is held."""
         ...
 
     def ident(self, identity: bytes) -> Ident | None:
@@ -323,7 +369,7 @@ class LogStore(Protocol):
         ...
 
     def head(self, key: LogKey) -> LogHead:
-        """Return the newest entry held of a log; `EMPTY_LOG` if there is none."""
+        """Return the newest entry held of a log, void or not; `EMPTY_LOG` if there is none."""
         ...
 
     def logs_of(self, device: bytes) -> list[tuple[int, LogHead]]:
@@ -340,13 +386,20 @@ class LogStore(Protocol):
         ...
 
     def states(self, roster: Roster, *, since: int = 0) -> Iterator[LogState]:
-        """Yield the newest entry of each log that a roster wants and that is held; of a frozen
-        log its lowest forked number, without an id.
+        """Yield the state of each log that a roster wants: the newest entry held that stands; of a
+        frozen log its lowest forked number, without an id.
+
+        An identity of which signed records are held has a state too, under its own id: that of
+        its records (see `records_id`).
 
         Args:
-            since: only logs whose newest entry changed after this value of
-                `change_counter`.
+            since: only states that changed after this value of `change_counter`.
         """
+        ...
+
+    def gone(self, roster: Roster, *, since: int) -> Iterator[bytes]:
+        """Yield the ids of logs that a roster wants, which changed after this value of
+        `change_counter` and of which no entry that stands is held now."""
         ...
 
     def read_run(
@@ -361,14 +414,17 @@ class LogStore(Protocol):
         with ``last = run.first - 1`` and ``end_known`` true. Payloads whose lifetime ended
         travel as stubs; the remaining lifetime is reduced by the time held here.
 
+        What is void of a log travels only as such a surplus. A run that ends where the log
+        ends is signed if the signature is held, also where the asker can vouch for it.
+
         Returns:
-            None if nothing of the range is held.
+            None if nothing of the range is held that stands, or no signature can prove it.
         """
         ...
 
     def holes(self, roster: Roster) -> Iterator[WantRange]:
         """Yield the gaps below the newest held entry of each log that a roster wants, and up to
-        `MAX_PAYLOAD_HOLES` ranges of stubs whose payload is wanted.
+        `MAX_PAYLOAD_HOLES` ranges of stubs whose payload is wanted; all as far as they stand.
 
         Each range carries the id of its last entry, which is held or for which the entry above
         it vouches. Costs nothing for logs without gaps and stubs. Of a forked log, also what

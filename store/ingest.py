@@ -13,7 +13,7 @@ from ..protocol.entry import Entry, LogHead, encode_header, hash_header, verify_
 from ..protocol.errors import DecodeError, IntegrityError, SlowlightError
 from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from ..protocol.run import BLOCK, Run, open_run
-from .base import Ingested, LogKey, Outcome
+from .base import Ingested, LogEnding, LogKey, Outcome
 from .intervals import Held
 
 IdAt = Callable[[int], bytes]
@@ -46,16 +46,19 @@ def is_duplicate(run: Run, touched: Sequence[Held], id_at: IdAt) -> bool:
     ) and run.last_id in (None, id_at(run.last))
 
 
-def prove(run: Run, touched: Sequence[Held], id_at: IdAt) -> Proven:
+def prove(
+    run: Run, touched: Sequence[Held], id_at: IdAt, ending: LogEnding | None = None
+) -> Proven:
     """Prove a run by its signature or by what is held, and compare it with what is held.
 
     Args:
         touched: the held intervals that overlap or adjoin the run.
+        ending: where a signed record ends the log; the record vouches for the id there.
 
     Raises:
         RefusedError: malformed, forged, or another branch of the log than the one held.
     """
-    expected = _expected_end(run, touched, id_at)
+    expected = _expected_end(run, touched, id_at, ending)
     trusted = expected is not None and run.last_id in (None, expected)
     try:
         entries = open_run(run, trusted_end=expected if trusted else None)
@@ -71,27 +74,34 @@ def prove(run: Run, touched: Sequence[Held], id_at: IdAt) -> Proven:
     return Proven(entries, signature)
 
 
-def _expected_end(run: Run, touched: Sequence[Held], id_at: IdAt) -> bytes | None:
-    """Return the id that the last entry of a run must have because it or the next is held."""
+def _expected_end(
+    run: Run, touched: Sequence[Held], id_at: IdAt, ending: LogEnding | None
+) -> bytes | None:
+    """Return the id that the last entry of a run must have because it or the next is held, or
+    because a record names it."""
     for each in touched:
         if each.first <= run.last <= each.last:
             return id_at(run.last)
         if each.first == run.last + 1:
             return each.prev
+    if ending is not None and ending.id and ending.seq == run.last:
+        return ending.id
     return None
 
 
 def _checked_signature(run: Run, touched: Sequence[Held]) -> bytes | None:
     """Return the signature that must be kept of a run whose end needed none to be proven.
 
-    The end of a block is proven to others by its signature alone.
+    The end of a block is proven to others by its signature alone. One that comes with the end
+    of a log proves it to those who do not know the record that ended it.
 
     Raises:
         IntegrityError: it is missing or wrong.
     """
-    if run.last % BLOCK != BLOCK - 1 or any(
-        each.first <= run.last <= each.last for each in touched
-    ):
+    if any(each.first <= run.last <= each.last for each in touched):
+        return None
+    joins = any(each.first == run.last + 1 for each in touched)
+    if run.last % BLOCK != BLOCK - 1 and (joins or run.signature is None):
         return None
     if run.signature is None or run.last_id is None:
         raise IntegrityError("a run to the end of a block carries no signature")

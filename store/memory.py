@@ -18,9 +18,10 @@ from ..protocol.entry import (
 )
 from ..protocol.fork import ForkProof
 from ..protocol.frames import LogState, WantRange
-from ..protocol.ident import CertifiedDevice, Ident, VerifiedIdent
+from ..protocol.ident import CertifiedDevice, Ident, VerifiedIdent, records_id
 from ..protocol.roster import Roster
 from ..protocol.run import Run
+from ..protocol.standing import Standing
 from .base import (
     MAX_CLIENT_KEYS,
     MAX_PEER_MEMORIES,
@@ -35,6 +36,7 @@ from .base import (
     Ingested,
     Interval,
     Item,
+    LogEnding,
     LogKey,
     Outcome,
     PageMark,
@@ -51,7 +53,6 @@ from .forks import below_freeze
 from .ingest import (
     RefusedError,
     answer_to_ident,
-    require_room_for_device,
     require_room_for_log,
     require_same_first_entry,
 )
@@ -65,6 +66,14 @@ from .memory_people import MemoryPerson, Words, words_of
 from .memory_posts import MemoryPosts
 from .quota import Held, Limits, distances, excess
 from .scrub import ScrubSlice
+from .serving import within
+from .standings import (
+    KindedRecord,
+    RememberedChecks,
+    ending_of,
+    record_said,
+    require_room_beside,
+)
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -83,6 +92,7 @@ class MemoryStore:
         """Begin empty; ``nonce`` is 8 random bytes that no other store has."""
         self._nonce: Final = nonce
         self._change_counter = 0
+        self._check: Final = RememberedChecks()
         self._people: Final[dict[bytes, MemoryPerson]] = {}
         self._identity_of: Final[dict[bytes, bytes]] = {}
         self._logs: Final[dict[LogKey, MemoryLog]] = {}
@@ -137,7 +147,15 @@ class MemoryStore:
 
     def ident(self, identity: bytes) -> Ident | None:
         person = self._people.get(identity)
-        return person.ident() if person else None
+        return person.ident(self._check) if person else None
+
+    def standing(self, identity: bytes) -> Standing | None:
+        person = self._people.get(identity)
+        return person.stand(self._check) if person else None
+
+    def ending(self, key: LogKey) -> LogEnding | None:
+        log = self._logs.get(key)
+        return log.ending if log else None
 
     def identity_of(self, device: bytes) -> bytes | None:
         return self._identity_of.get(device)
@@ -169,14 +187,27 @@ class MemoryStore:
         for log in reversed(self._logs.values()):
             if log.changed <= since:
                 break
-            if roster.wants(log.identity, log.key.channel):
-                head = log.head
-                wanted.append(
-                    LogState(log.log, log.fork.frozen_from, b"")
-                    if log.fork
-                    else LogState(log.log, head.seq, head.id)
-                )
+            newest = log.newest_standing
+            if not roster.wants(log.identity, log.key.channel):
+                continue
+            if log.fork:
+                wanted.append(LogState(log.log, log.fork.frozen_from, b""))
+            elif newest is not None:
+                wanted.append(LogState(log.log, newest.seq, newest.id))
+        for identity, person in self._people.items():
+            if person.changed > since and roster.wants(identity, CHANNEL_IDENTITY):
+                named = records_id(record.hash for _, record in person.records)
+                wanted.append(LogState(identity, 0, named))
         return iter(wanted)
+
+    def gone(self, roster: Roster, *, since: int) -> Iterator[bytes]:
+        found: list[bytes] = []
+        for log in reversed(self._logs.values()):
+            if log.changed <= since:
+                break
+            if log.newest_standing is None and roster.wants(log.identity, log.key.channel):
+                found.append(log.log)
+        return iter(found)
 
     def read_run(
         self, key: LogKey, first: int, last: int, *, end_known: bool, max_bytes: int, now_ms: int
@@ -194,7 +225,8 @@ class MemoryStore:
                 frozen_from = log.fork.frozen_from if log.fork else None
                 for first, last in missing(0, log.head.seq, log.intervals):
                     hole = WantRange(log.log, first, last, prevs[last + 1])
-                    wanted += below_freeze(hole, frozen_from)
+                    for below in below_freeze(hole, frozen_from):
+                        wanted += within(below, log.ending)
         for log in self._forks:
             if roster.wants(log.identity, log.key.channel):
                 wanted += self._forks.wants(log)
@@ -253,7 +285,7 @@ class MemoryStore:
             raise ValueError("an entry of a device without certificate")
         if client_key in self._client_keys:
             raise ValueError(f"client key {client_key!r} was used before")
-        log = self._logs.get(key) or MemoryLog(key, identity)
+        log = self._logs.get(key) or self._new_log(key, identity)
         taken = log.append(entries, Arrival(received_ms, OWN), self._bodies.without_marked)
         commit = _Commit()
         self._note(log, taken, commit, grew=True)
@@ -267,7 +299,7 @@ class MemoryStore:
 
     def entry(self, entry_id: bytes) -> HeldEntry | None:
         place = self._place_of.get(entry_id)
-        return place[0].entries[place[1]] if place else self._forks.entry(entry_id)
+        return place[0].marked(place[1]) if place else self._forks.entry(entry_id)
 
     def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
         known = chain(self._place_of, self._forks.ids())
@@ -362,7 +394,7 @@ class MemoryStore:
 
     def shown(self) -> list[HeldEntry]:
         foreign = (
-            self._logs[key].entries[seq]
+            self._logs[key].marked(seq)
             for key, seq in self._shown.items()
             if key.device not in self._own_devices
         )
@@ -458,7 +490,7 @@ class MemoryStore:
         log = self._logs.get(key)
         if log is None:
             require_room_for_log(self._log_counts[run.device])
-            log = MemoryLog(key, identity)
+            log = self._new_log(key, identity)
         if log.fork is not None:
             judged = self._judge_run(log, run, arrival, commit)
             if isinstance(judged, Ingested):
@@ -521,18 +553,36 @@ class MemoryStore:
 
     def _take_ident(self, ident: VerifiedIdent, arrival: Arrival, commit: _Commit) -> Ingested:
         person = self._people.get(ident.identity) or MemoryPerson(ident.inception)
+        standing = None
+        if ident.records or person.records:
+            brought = [device.record for device in ident.devices]
+            standing = person.standing_with((*person.records, *ident.records), brought, self._check)
         refused: list[RefusedError] = []
         added = 0
         for certified in ident.devices:
             try:
-                added += self._take_device(person, certified, arrival, commit)
+                added += self._take_device(person, certified, standing, arrival, commit)
             except RefusedError as error:
                 refused.append(error)
-        records = ident.identity in self._people and person.add_records(ident)
-        return answer_to_ident(added, records, refused)
+        changed = False
+        if ident.identity in self._people and standing is not None:
+            changed = self._settle(person, ident.records, commit)
+        return answer_to_ident(added, changed, refused)
+
+    def _new_log(self, key: LogKey, identity: bytes) -> MemoryLog:
+        """Return a log of which nothing is held yet, with the end that it has."""
+        log, person = MemoryLog(key, identity), self._people[identity]
+        if person.records:
+            log.ending = ending_of(person.stand(self._check), *key)
+        return log
 
     def _take_device(
-        self, person: MemoryPerson, certified: CertifiedDevice, arrival: Arrival, commit: _Commit
+        self,
+        person: MemoryPerson,
+        certified: CertifiedDevice,
+        standing: Standing | None,
+        arrival: Arrival,
+        commit: _Commit,
     ) -> bool:
         """Take up a device and its entry 0; return whether it is new."""
         identity, device = certified.certificate.identity, certified.certificate.device
@@ -541,7 +591,7 @@ class MemoryStore:
             held = self._logs[key].entries[0].entry
             require_same_first_entry(held.id, certified.first_entry.id)
             return False
-        require_room_for_device(len(person.devices))
+        require_room_beside(standing, person.devices, device)
         signature = certified.run.signature
         if signature is None:
             raise ValueError("a verified entry 0 without its signature")
@@ -567,56 +617,105 @@ class MemoryStore:
             self._gappy.pop(log.key, None)
         if log.key.channel == CHANNEL_IDENTITY:
             self._people[log.identity].words = None
+            said = (record_said(log.entries[seq].entry) for seq in (*taken.new, *taken.filled))
+            records = [record for record in said if record is not None]
+            if records:
+                commit.records.setdefault(log.identity, []).extend(records)
         commit.taken.extend((log, seq) for seq in sorted((*taken.new, *taken.filled)))
         commit.arrived.extend(
             (log, seq)
             for seq in sorted((*taken.new, *taken.filled))
             if log.entries[seq].entry.payload is not None
         )
-        if grew:
+        if grew or (taken.new and log.ending is not None):
             commit.grown[log.key] = log
 
     def _know(self, log: MemoryLog) -> None:
         if log.key not in self._logs:
             self._logs[log.key] = log
             self._log_counts[log.key.device] += 1
+            self._people[log.identity].logs.append(log)
         self._key_of[log.log] = log.key
+
+    def _settle(
+        self, person: MemoryPerson, records: Iterable[KindedRecord], commit: _Commit
+    ) -> bool:
+        """Let records take effect; return whether those that are kept changed."""
+        changed, moved = person.settle(records, self._check)
+        if changed:
+            commit.people.append(person)
+        for log, was, now in moved:
+            commit.grown[log.key] = log
+            commit.moved.append((log, was, now))
+        return changed
 
     def _finish(self, commit: _Commit, received_ms: int) -> None:
         self._posts.add(commit.arrived)
+        for log, seq in commit.arrived:
+            if not log.stands(seq):
+                self._posts.hide(log, [seq])
+        for identity, records in commit.records.items():
+            self._settle(self._people[identity], records, commit)
         self._bodies.take(commit.taken, received_ms)
+        for log, was, now in commit.moved:
+            between = sorted(seq for seq in log.entries if min(was, now) < seq <= max(was, now))
+            if now < was:
+                self._posts.hide(log, between)
+                self._bodies.lift(log, between)
+            else:
+                self._posts.show(log, between)
+                self._bodies.apply(log, between)
         for identity in commit.widened:
             self._bodies.carry_out_all(identity)
-        self._change_counter += bool(commit.grown)
+        self._change_counter += bool(commit.grown or commit.people)
         for key, log in commit.grown.items():
             log.changed = self._change_counter
             self._logs[key] = self._logs.pop(key)
         for log in commit.forked.values():
             log.fork_changed = self._change_counter
+        for person in commit.people:
+            person.changed = self._change_counter
 
     def _words(self, person: MemoryPerson) -> Words:
         if person.words is None:
             logs = (self._logs[LogKey(device, CHANNEL_IDENTITY)] for device in person.devices)
-            person.words = words_of(held for log in logs for held in log.entries.values())
+            person.words = words_of(
+                held for log in logs for seq, held in log.entries.items() if log.stands(seq)
+            )
         return person.words
 
 
 class _Commit:
     """What a batch changed and has yet to be made known."""
 
-    __slots__ = ("arrived", "forked", "grown", "taken", "widened")
+    __slots__ = (
+        "arrived",
+        "forked",
+        "grown",
+        "moved",
+        "people",
+        "records",
+        "taken",
+        "widened",
+    )
 
     def __init__(self) -> None:
         self.arrived: Final[list[tuple[MemoryLog, int]]] = []
         """Entries that came with their payload."""
         self.grown: Final[dict[LogKey, MemoryLog]] = {}
-        """Logs whose newest entry changed, or whose proof."""
+        """Logs whose newest entry that stands may be another one, or whose proof changed."""
         self.taken: Final[list[tuple[MemoryLog, int]]] = []
         """Entries that came, or whose payload did."""
         self.widened: Final[set[bytes]] = set()
         """Identities that have a new device."""
         self.forked: Final[dict[LogKey, MemoryLog]] = {}
         """Logs whose proof changed."""
+        self.moved: Final[list[tuple[MemoryLog, int, int]]] = []
+        """Logs whose end changed, with the last entry that could stand before and that can now."""
+        self.people: Final[list[MemoryPerson]] = []
+        """Identities whose records changed."""
+        self.records: Final[dict[bytes, list[KindedRecord]]] = {}
+        """Records that entries brought, by the identity that wrote them."""
 
 
 def _begins(full_id: bytes, bits: int, bit_count: int) -> bool:

@@ -20,7 +20,7 @@ from .memory_edits import MemoryEdits
 from .memory_log import MemoryLog
 from .memory_people import MemoryPerson
 from .memory_posts import MemoryPosts
-from .serving import is_alive
+from .serving import is_alive, within
 
 
 class _Order(NamedTuple):
@@ -149,7 +149,8 @@ class MemoryBodies:
                 if not left:
                     return
                 left -= 1
-                yield WantRange(log.log, first, last, log.entries[last].entry.id)
+                hole = WantRange(log.log, first, last, log.entries[last].entry.id)
+                yield from within(hole, log.ending)
 
     def _lay(self, key: LogKey, mark: Mark) -> None:
         marks = self._marks.get(key, [])
@@ -225,12 +226,17 @@ class MemoryBodies:
                 gone = self._mark_of_post(target, log.identity)
                 if gone is None:
                     self._edits.add(target, held)
+                    self._edits.count(log, [seq], stand=log.stands(seq))
                 else:
                     self._drop(log.key, gone._replace(first=seq, last=seq))
             case Delete():
                 order = _Order(log.key, seq, log.identity)
-                if self._orders.setdefault(held.entry.id, order) == order:
+                if self._orders.setdefault(held.entry.id, order) != order:
+                    return
+                if log.stands(seq):
                     self._carry_out(held.entry.id, order)
+                else:
+                    self._lifted.add(held.entry.id)
             case _:
                 pass
 

@@ -54,4 +54,7 @@ class MemoryEdits:
 
     def latest(self, post: HeldEntry) -> HeldEntry | None:
         """Return the edit that is shown in the place of a post; None if there is none."""
-        return self.versions(post)[-1] if len(self._of.get(post.entry.id, ())) else None
+        if not self._of.get(post.entry.id):
+            return None
+        versions = self.versions(post)
+        return versions[-1] if len(versions) > 1 else None

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from ..protocol.entry import EMPTY_LOG, Entry, LogHead, log_id
+from ..protocol.entry import EMPTY_LOG, MAX_SEQ, Entry, LogHead, log_id
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import BLOCK, Run
-from .base import OWN, HeldEntry, LogKey
+from .base import OWN, HeldEntry, LogEnding, LogKey
 from .forks import Fork
 from .ingest import (
     Proven,
@@ -49,6 +49,7 @@ class MemoryLog:
 
     __slots__ = (
         "changed",
+        "ending",
         "entries",
         "fork",
         "fork_changed",
@@ -70,6 +71,8 @@ class MemoryLog:
         self.fork: Fork | None = None
         self.fork_changed = 0
         """The store's change counter when the proof changed last."""
+        self.ending: LogEnding | None = None
+        """Where a record ends it."""
 
     @property
     def head(self) -> LogHead:
@@ -84,6 +87,33 @@ class MemoryLog:
         """How much the payloads take that are held."""
         entries = (held.entry for held in self.entries.values())
         return sum(entry.size for entry in entries if entry.payload is not None)
+
+    @property
+    def last_standing(self) -> int:
+        """The last sequence number at which a held entry can stand."""
+        if self.ending is None:
+            return MAX_SEQ
+        held = self.entries.get(self.ending.seq)
+        off_branch = held is not None and self.ending.id not in (b"", held.entry.id)
+        return self.ending.seq - off_branch
+
+    @property
+    def newest_standing(self) -> Entry | None:
+        """The newest entry held that stands."""
+        last = self.last_standing
+        interval = self._highest_below(last)
+        return self.entries[min(last, interval.last)].entry if interval else None
+
+    def stands(self, seq: int) -> bool:
+        """Say whether a held entry counts as said by its identity."""
+        return seq <= self.last_standing
+
+    def marked(self, seq: int) -> HeldEntry:
+        """Return a held entry with the mark of what voids it."""
+        held = self.entries[seq]
+        if self.ending is None or self.stands(seq):
+            return held
+        return replace(held, void=self.ending.void(seq, held.entry.id))
 
     def append(
         self, signed: Sequence[tuple[Entry, bytes]], arrival: Arrival, wanted: Wanted
@@ -115,7 +145,7 @@ class MemoryLog:
         touched = touching(self.intervals, run.first, run.last)
         if is_duplicate(run, touched, self._id_at) and not self._lacks_payloads(run):
             return NOTHING_TAKEN
-        proven = prove(run, touched, self._id_at)
+        proven = prove(run, touched, self._id_at, self.ending)
         kept = proven._replace(entries=wanted(self.key, proven.entries))
         return self._keep(kept, run.prev, arrival)
 
@@ -127,15 +157,16 @@ class MemoryLog:
         self, first: int, last: int, *, end_known: bool, max_bytes: int, now_ms: int
     ) -> Run | None:
         """Return a run for ``first..last`` (see `LogStore.read_run`)."""
+        if not self.stands(last):
+            last, end_known = self.last_standing, False
         interval = self._highest_below(last)
-        if interval is None or interval.last < first:
+        if interval is None or min(last, interval.last) < first:
             return None
-        asked = top = min(last, interval.last)
-        vouched = end_known and asked == last
-        while not vouched and self.entries[top].signature is None:
-            top += 1
+        end = self._run_end(interval, first, last, end_known=end_known)
+        if end is None:
+            return None
+        asked, top, signed = end
         lowest = max(first, interval.first, top // BLOCK * BLOCK)
-        signed = not vouched or top % BLOCK == BLOCK - 1
         return longest_run(
             self.key,
             self._entries_down(top, asked, lowest, now_ms),
@@ -144,6 +175,24 @@ class MemoryLog:
             max_bytes=max_bytes,
             prev_of=lambda seq: self.entries[seq].prev,
         )
+
+    def _run_end(
+        self, interval: Held, first: int, last: int, *, end_known: bool
+    ) -> tuple[int, int, bool] | None:
+        """Choose the highest entry with its payload, the last one, and whether that is signed."""
+        asked = min(last, interval.last)
+        if end_known and asked == last:
+            ends_log = self.ending is not None and self.ending.seq == last
+            return asked, asked, ends_log or asked % BLOCK == BLOCK - 1
+        for top in range(asked, interval.last + 1):
+            if self.entries[top].signature is not None:
+                return asked, top, True
+        # Only the record that ended the log vouched for its end: what is below can be proven.
+        lowest = max(first, interval.first, asked // BLOCK * BLOCK)
+        for top in range(asked, lowest - 1, -1):
+            if self.entries[top].signature is not None:
+                return top, top, True
+        return None
 
     def written_ms(self, seq: int) -> int:
         """Return the claimed time of the highest held entry at or below ``seq``; 0 if none."""

@@ -11,6 +11,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
+from ..protocol.entry import SALT_BYTES
 from .base import StoreError
 from .schema_deletion import tables_of_deletion
 from .words import TOKENIZER
@@ -293,6 +296,42 @@ _FORKS: Final = (
     "CREATE INDEX branch_entry_id ON branch_entry (id)",
 )
 
+_STANDING: Final = (
+    # Where a record ends a log: see LogEnding in base.py.
+    "ALTER TABLE log ADD COLUMN end_seq INTEGER",  # NULL: open; -1: nothing of it stands
+    "ALTER TABLE log ADD COLUMN end_id BLOB",  # empty: any
+    "ALTER TABLE log ADD COLUMN end_why TEXT",
+    "ALTER TABLE log ADD COLUMN end_record BLOB",  # hash of the record; empty: a stranger's
+    # The change counter when the records of an identity changed last; 0: it has none.
+    "ALTER TABLE identity ADD COLUMN changed INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX identity_changed ON identity (changed)",
+    # As signed; also beside entry 0, because what stands must not change with a damaged entry.
+    "ALTER TABLE device ADD COLUMN certificate BLOB",
+    "ALTER TABLE device ADD COLUMN certified BLOB",  # its signature
+    "DROP VIEW held_entry",
+    """
+    CREATE VIEW held_entry AS  -- everything about an entry
+    SELECT e.n, e.order_ms, a.first + e.n - a.n AS seq, e.id,
+        coalesce(e.t_ms, e.order_ms) AS t_ms, e.lamport, e.rest, e.payload,
+        d.key AS device, l.channel, i.id AS identity,
+        CASE WHEN h.first = a.first + e.n - a.n THEN h.prev ELSE below.id END AS prev,
+        CASE WHEN h.last = a.first + e.n - a.n THEN nullif(h.signature, x'')
+            ELSE e.signature END AS signature,
+        a.received_ms, s.via, l.end_seq, l.end_id, l.end_why, l.end_record, a.log, d.own
+    FROM entry AS e
+    JOIN arrival AS a ON a.n = (SELECT max(n) FROM arrival WHERE n <= e.n)
+    JOIN source AS s ON s.n = a.source
+    JOIN log AS l ON l.n = a.log
+    JOIN device AS d ON d.n = l.device
+    JOIN identity AS i ON i.n = d.identity
+    JOIN held AS h ON h.log = a.log AND h.first =
+        (SELECT max(first) FROM held WHERE log = a.log AND first <= a.first + e.n - a.n)
+    LEFT JOIN arrival AS b ON b.log = a.log AND b.first =
+        (SELECT max(first) FROM arrival WHERE log = a.log AND first < a.first + e.n - a.n)
+    LEFT JOIN entry AS below ON below.n = b.n + a.first + e.n - a.n - 1 - b.first
+    """,
+)
+
 
 class Migration(NamedTuple):
     """One step from an older database to a newer one."""
@@ -317,11 +356,27 @@ def _forks(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _standing(connection: sqlite3.Connection) -> None:
+    for statement in _STANDING:
+        connection.execute(statement)
+    for device, payload in connection.execute(
+        "SELECT l.device, e.payload FROM log AS l JOIN arrival AS a ON a.log = l.n"
+        " JOIN entry AS e ON e.n = a.n WHERE l.channel = 0 AND a.first = 0"
+    ).fetchall():
+        # The content of entry 0: an array of its kind, the certificate and the signature.
+        _, body, signature, *_ = msgspec.msgpack.decode(payload[SALT_BYTES:])
+        connection.execute(
+            "UPDATE device SET certificate = ?, certified = ? WHERE n = ?",
+            (body, signature, device),
+        )
+
+
 MIGRATIONS: Final = (
     Migration("first_tables", _first_tables),
     Migration("upkeep", _upkeep),
     Migration("deletion", tables_of_deletion),
     Migration("forks", _forks),
+    Migration("standing", _standing),
 )
 """In order; the names of those that ran are kept in the database."""
 

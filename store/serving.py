@@ -7,9 +7,10 @@ from typing import Final
 
 from ..protocol.deletion import is_lasting
 from ..protocol.entry import USUAL_QUALITY, Entry
+from ..protocol.frames import WantRange
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import MAX_RUN_BYTES, Run, entry_columns
-from .base import LogKey
+from .base import LogEnding, LogKey
 
 _MOST_UNCOUNTED_BYTES: Final = 600
 """More than the fixed fields of a run and the columns of its first entry can take together."""
@@ -33,6 +34,14 @@ def as_sent(entry: Entry, held_ms: int, channel: int) -> Entry:
 def is_alive(entry: Entry) -> bool:
     """Say whether an entry had some of its lifetime left when it came."""
     return not entry.expire_ms or entry.remaining_ms > 0
+
+
+def within(wanted: WantRange, ending: LogEnding | None) -> Iterator[WantRange]:
+    """Yield what of a range lies before the end of its log: what is void is not wanted."""
+    if ending is None or wanted.last < ending.seq:
+        yield wanted
+    elif wanted.first <= ending.seq:
+        yield wanted._replace(last=ending.seq, last_id=ending.id or None)
 
 
 def longest_run(

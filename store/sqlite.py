@@ -51,9 +51,10 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeers, SqliteC
 
     def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
         with self._database.writing():
-            intake = Intake(self._database, received_ms=received_ms, via=via)
+            intake = self._intake(received_ms, via)
             answers = [intake.take(item) for item in batch]
             intake.finish()
+        self._standings.forget(intake.settled)
         return answers
 
     def append(
@@ -65,13 +66,17 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeers, SqliteC
         client_key: str = "",
     ) -> None:
         with self._database.writing():
-            intake = Intake(self._database, received_ms=received_ms, via=OWN)
+            intake = self._intake(received_ms, OWN)
             if client_key and self.entry_of_client_key(client_key) is not None:
                 raise ValueError(f"client key {client_key!r} was used before")
             intake.append(key, entries)
             intake.finish()
             if client_key and entries:
                 self._keep_client_key(client_key, entries[0][0], received_ms)
+        self._standings.forget(intake.settled)
+
+    def _intake(self, received_ms: int, via: str) -> Intake:
+        return Intake(self._database, received_ms=received_ms, via=via, check=self._standings.check)
 
     def entry_of_client_key(self, client_key: str) -> bytes | None:
         found = self._database.row("SELECT entry FROM client_key WHERE name = ?", (client_key,))

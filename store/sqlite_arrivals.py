@@ -15,6 +15,7 @@ from .sqlite_entries import PREFIX_BYTES, rest_of
 from .sqlite_lives import note_ends
 from .sqlite_people import learn
 from .sqlite_timeline import move_answers
+from .standings import KindedRecord, record_said
 
 _NOTHING: Final = ""
 """Stands for NULL: see `_INSERT`."""
@@ -38,6 +39,8 @@ class Stretch(NamedTuple):
     entries: Sequence[Entry]
     signatures: Mapping[int, bytes]
     """Those that are kept for good, by sequence number."""
+    stands: bool = True
+    """Whether they count as said by the identity: void posts are in no view."""
 
     def id_at(self, seq: int) -> bytes | None:
         """Return the id of the entry with this sequence number, if it is one of these."""
@@ -61,6 +64,8 @@ class Arrivals:
         """What came in channel 1 and is no post."""
         self._ends: list[tuple[Stretch, Entry]] = []
         """What will expire."""
+        self.records: Final[dict[int, list[KindedRecord]]] = {}
+        """Signed records that entries of channel 0 brought, by the identity that wrote them."""
 
     def add(self, stretch: Stretch) -> None:
         """Take entries in rising order, with gaps or without."""
@@ -96,7 +101,11 @@ class Arrivals:
         if any(posts for *_, posts in arrivals):
             move_answers(self._database, first_n, n - 1)
         for stretch, entry in _said(stretches):
-            learn(self._database, stretch.identity, entry)
+            record = record_said(entry)
+            if record is not None:
+                self.records.setdefault(stretch.identity, []).append(record)
+            elif stretch.stands:
+                learn(self._database, stretch.identity, entry)
         if self._ends:
             lives = [(stretch.log, entry) for stretch, entry in self._ends]
             note_ends(self._database, lives, self._received_ms)
@@ -105,21 +114,22 @@ class Arrivals:
             take_ids(self._database, first_n, n - 1)
         said, self._said = self._said, []
         for stretch, at, entry in said:
-            take_words(self._database, stretch.log, at, entry.seq, stretch.identity)
+            place = stretch.log, entry.seq, at
+            take_words(self._database, place, stretch.identity, stands=stretch.stands)
 
     def _add_rows(self, rows: list[tuple[Any, ...]], stretch: Stretch, first_n: int) -> int:
         """Add the rows of a stretch, numbered from ``first_n``; return how many are posts.
 
         The loop does by hand what `links_of_post` and `first_order_ms` say: it is the hot path.
         """
-        is_public = stretch.channel == CHANNEL_POSTS
+        is_public, stands = stretch.channel == CHANNEL_POSTS, stretch.stands
         received_ms, signatures = self._received_ms, stretch.signatures
         posts = 0
         for n, entry in enumerate(stretch.entries, first_n):
             seq, entry_id, t_ms, _, lamport, _, expire_ms, _, _, _, _, payload = entry
             links = post_links(payload[SALT_BYTES:]) if is_public and payload is not None else None
             place: tuple[Any, ...] = (t_ms, lamport, _NOTHING, _NOTHING, _NOTHING)
-            if links is not None:
+            if links is not None and stands:
                 posts += 1
                 parent, root = links
                 order_ms = t_ms if t_ms < received_ms else received_ms
@@ -130,7 +140,7 @@ class Arrivals:
                     _NOTHING if parent is None else parent[:PREFIX_BYTES],
                     _NOTHING if root is None else root[:PREFIX_BYTES],
                 )
-            elif is_public and payload is not None:
+            elif links is None and is_public and payload is not None:
                 self._said.append((stretch, n, entry))
             if expire_ms and payload is not None:
                 self._ends.append((stretch, entry))

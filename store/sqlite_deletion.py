@@ -13,7 +13,7 @@ from ..protocol.deletion import is_lasting, ordered_ranges
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, Entry, log_id
 from .marks import Mark, MarkKind, mark_at
 from .sqlite_database import Database
-from .sqlite_edits import add_edit, edit_in, forget_edits, settle_target
+from .sqlite_edits import add_edit, count_edits, edit_in, forget_edits, settle_target
 from .sqlite_entries import EntryTable, PlacedEntry, prefix_of, rest_of
 from .sqlite_marks import lay, lift_marks, marks_over
 from .sqlite_people import relearn
@@ -85,8 +85,16 @@ def unwant_marked(database: Database, first: int, n: int) -> None:
             )
 
 
-def take_words(database: Database, log: int, n: int, seq: int, identity: int) -> None:
-    """Act on an entry of channel 1 that arrived with its payload and is no post."""
+def take_words(
+    database: Database, place: tuple[int, int, int], identity: int, *, stands: bool
+) -> None:
+    """Act on an entry of channel 1 that arrived with its payload and is no post.
+
+    Args:
+        place: numbers of log, sequence and entry.
+        stands: whether it counts; a void one is kept in mind until it does.
+    """
+    log, seq, n = place
     entry_id, payload = database.row("SELECT id, payload FROM entry WHERE n = ?", (n,))
     if payload is None:
         return  # another order of the same batch dropped it
@@ -94,16 +102,20 @@ def take_words(database: Database, log: int, n: int, seq: int, identity: int) ->
     if edit is not None:
         gone = _mark_of_post(database, edit.target, identity)
         if gone is None:
-            add_edit(database, (log, seq, n), identity, entry_id, edit)
+            add_edit(database, place, identity, entry_id, edit)
+            if not stands:
+                count_edits(database, log, seq, seq, stand=False)
         else:
             drop(database, log_row(database, log), gone._replace(first=seq, last=seq))
         return
     if isinstance(decode_content(split_payload(payload), CHANNEL_POSTS), Delete):
         database.write(
-            "INSERT OR IGNORE INTO deletion (log, seq, id, identity) VALUES (?, ?, ?, ?)",
-            (log, seq, entry_id, identity),
+            "INSERT OR IGNORE INTO deletion (log, seq, id, identity, lifted)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (log, seq, entry_id, identity, int(not stands)),
         )
-        _carry_out(database, identity, log, n)
+        if stands:
+            _carry_out(database, identity, log, n)
 
 
 def take_ids(database: Database, first_n: int, last_n: int) -> None:

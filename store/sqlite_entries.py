@@ -14,7 +14,8 @@ import msgspec
 
 from ..protocol.entry import USUAL_QUALITY, Entry, hash_payload
 from ..protocol.hashing import HASH_BYTES
-from .base import HeldEntry, LogKey, StoreError, TimelinePost
+from ..protocol.standing import Void
+from .base import HeldEntry, LogEnding, LogKey, StoreError, TimelinePost
 from .sqlite_database import Database
 
 PREFIX_BYTES: Final = 5
@@ -126,16 +127,31 @@ def entry_of(row: Sequence[Any]) -> Entry:
 
 def held_entry_of(row: Sequence[Any]) -> HeldEntry:
     """Return the entry of a row of the view ``held_entry``."""
-    device, channel, identity, prev, signature, received_ms, via = row[8:15]
+    device, channel, identity, prev, signature, received_ms, via, *end = row[8:19]
+    entry, ending = entry_of(row[2:8]), ending_in(end)
     return HeldEntry(
         log=LogKey(device, channel),
         identity=identity,
         prev=prev,
-        entry=entry_of(row[2:8]),
+        entry=entry,
         signature=signature or None,
         received_ms=received_ms,
         via=via,
+        void=None if ending is None else ending.void(entry.seq, entry.id),
     )
+
+
+def ending_in(columns: Sequence[Any]) -> LogEnding | None:
+    """Return the end of a log from the columns ``end_seq, end_id, end_why, end_record``."""
+    seq, entry_id, why, record = columns
+    return None if seq is None else LogEnding(seq, entry_id, Void(why), record)
+
+
+def ending_columns(ending: LogEnding | None) -> tuple[Any, ...]:
+    """Return the columns ``end_seq, end_id, end_why, end_record`` for the end of a log."""
+    if ending is None:
+        return None, None, None, None
+    return ending.seq, ending.id, ending.why.value, ending.record
 
 
 def post_of(row: Sequence[Any]) -> TimelinePost:

@@ -18,8 +18,10 @@ from ..protocol.entry import (
 from ..protocol.fork import ForkProof
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.ident import CertifiedDevice, VerifiedIdent
+from ..protocol.roots import SignatureCheck, signed_by
 from ..protocol.run import Run
-from .base import MAX_RECORD_BYTES_OF_IDENTITY, Ingested, Item, LogKey, LostHeadError, Outcome
+from ..protocol.standing import Standing
+from .base import Ingested, Item, LogEnding, LogKey, LostHeadError, Outcome
 from .forks import Finding, judge_proof, judge_run, require_room_for_proof
 from .ingest import (
     Proven,
@@ -30,7 +32,6 @@ from .ingest import (
     keeps_signature,
     prove,
     require_continuing,
-    require_room_for_device,
     require_room_for_log,
     require_same_first_entry,
 )
@@ -38,9 +39,17 @@ from .intervals import Held, merged, missing
 from .sqlite_arrivals import Arrivals, Stretch
 from .sqlite_database import Database
 from .sqlite_deletion import carry_out_all, without_marked
-from .sqlite_entries import EntryTable
+from .sqlite_entries import EntryTable, ending_columns, ending_in
 from .sqlite_forks import ForkTable, SqliteMain, note_strange
 from .sqlite_quarantine import has_lost_head, reclaim
+from .sqlite_standing import change_counter, held_records, settle, standing_by
+from .standings import (
+    KindedRecord,
+    ending_of,
+    parted,
+    require_room_beside,
+    standing_kept,
+)
 
 OWN: Final = "own"
 """How own entries came."""
@@ -57,21 +66,38 @@ class _Log(NamedTuple):
     """Whether the device writes here."""
     identity: int
     head: LogHead
+    ending: LogEnding | None
+    """Where a record ends it."""
 
 
 class Intake:
     """Writes one batch inside one transaction; `finish` ends it."""
 
-    def __init__(self, database: Database, *, received_ms: int, via: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        received_ms: int,
+        via: str,
+        check: SignatureCheck = signed_by,
+    ) -> None:
+        """Begin a batch.
+
+        Args:
+            check: how the signatures of records are checked.
+        """
         self._database = database
+        self._check = check
+        self._standings: dict[int, Standing] = {}
         self._received_ms = received_ms
         self._via = via
         self._forks = ForkTable(database)
         self._some_forked = self._forks.has_any()
         self._entries = EntryTable(database)
         self._arrivals = Arrivals(database, received_ms=received_ms, via=via)
-        (changed,) = database.row("SELECT max(changed) FROM log")
-        self._changed = (changed or 0) + 1
+        self._changed = change_counter(database) + 1
+        self.settled: Final[list[int]] = []
+        """Numbers of the identities whose standing may be another one now."""
         self._payload_bytes: Counter[int] = Counter()
         """What each log gained, by its number."""
         self._own_logs: set[int] = set()
@@ -108,7 +134,7 @@ class Intake:
             self._database.write("UPDATE device SET own = 1 WHERE n = ?", (log.device,))
 
     def finish(self) -> None:
-        """Write what waits."""
+        """Write what waits, and let the records that entries brought take effect."""
         self._arrivals.write()
         self._database.write_many(
             "UPDATE log SET payload_bytes = payload_bytes + ? WHERE n = ?",
@@ -118,20 +144,37 @@ class Intake:
             reclaim(self._database, log)
         if self._via != OWN:
             note_strange(self._database, self._own_logs)
+        for identity, records in self._arrivals.records.items():
+            self._settle(identity, records)
 
     # Logs
 
     def _log(self, key: LogKey) -> _Log | None:
         """Find a log, or where it would belong; None if its device is unknown."""
         found = self._database.row(
-            "SELECT d.n, d.own, d.identity, l.n, l.seq, l.head, l.lamport"
+            "SELECT d.n, d.own, d.identity, l.n, l.seq, l.head, l.lamport,"
+            " l.end_seq, l.end_id, l.end_why, l.end_record"
             " FROM device AS d LEFT JOIN log AS l ON l.id = ? WHERE d.key = ?",
             (log_id(*key), key.device),
         )
         if found is None:
             return None
-        device, own, identity, n, *head = found
-        return _Log(n, key, device, own, identity, EMPTY_LOG if n is None else LogHead(*head))
+        device, own, identity, n, seq, head, lamport, *end = found
+        if n is None:
+            ending = self._ending_of_new(identity, key)
+            return _Log(None, key, device, own, identity, EMPTY_LOG, ending)
+        newest = LogHead(seq, head, lamport)
+        return _Log(n, key, device, own, identity, newest, ending_in(end))
+
+    def _ending_of_new(self, identity: int, key: LogKey) -> LogEnding | None:
+        if not self._has_records(identity):
+            return None
+        standing = self._standings.get(identity)
+        if standing is None:
+            records = held_records(self._database, identity)
+            standing = standing_by(self._database, identity, records, self._check)
+            self._standings[identity] = standing
+        return ending_of(standing, *key)
 
     def _touched(self, log: int, first: int, last: int) -> list[Held]:
         """Return the held intervals that overlap or adjoin ``first..last``."""
@@ -166,7 +209,7 @@ class Intake:
         if touched and is_duplicate(run, touched, id_at) and not self._has_stubs(log, run):
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
         try:
-            proven = prove(run, touched, id_at)
+            proven = prove(run, touched, id_at, log.ending)
         except RefusedError as refused:
             if log.n is None or refused.answer.outcome is not Outcome.CONFLICT:
                 raise
@@ -255,7 +298,11 @@ class Intake:
         written = sorted((*entries, *filled)) if filled else entries
         if not written:
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
-        self._arrivals.add(Stretch(n, log.identity, log.key.channel, written, signatures))
+        for part, stands in zip(parted(written, log.ending), (True, False), strict=True):
+            if part:
+                self._arrivals.add(
+                    Stretch(n, log.identity, log.key.channel, part, signatures, stands)
+                )
         if entries:
             piece = Held(proven.entries[0].seq, newest.seq, prev, proven.signature)
             self._join(n, piece, touched)
@@ -264,6 +311,9 @@ class Intake:
                     "UPDATE log SET seq = ?, head = ?, lamport = ?, changed = ? WHERE n = ?",
                     (newest.seq, newest.id, newest.lamport, self._changed, n),
                 )
+            elif log.n is not None and log.ending is not None:
+                # Below what is void the newest entry that stands may be another one now.
+                self._database.write("UPDATE log SET changed = ? WHERE n = ?", (self._changed, n))
         sizes = [entry.size for entry in written if entry.payload is not None]
         self._payload_bytes[n] += sum(sizes)
         if log.own:
@@ -276,8 +326,8 @@ class Intake:
 
     def _new_log(self, log: _Log, newest: Entry | LogHead) -> int:
         return self._database.insert(
-            "INSERT INTO log (id, device, channel, seq, head, lamport, changed)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO log (id, device, channel, seq, head, lamport, changed,"
+            " end_seq, end_id, end_why, end_record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 log_id(*log.key),
                 log.device,
@@ -286,6 +336,7 @@ class Intake:
                 newest.id,
                 newest.lamport,
                 self._changed,
+                *ending_columns(log.ending),
             ),
         )
 
@@ -328,13 +379,17 @@ class Intake:
     def _take_ident(self, ident: VerifiedIdent) -> Ingested:
         found = self._database.row("SELECT n FROM identity WHERE id = ?", (ident.identity,))
         identity: int | None = found and found[0]
+        standing = None
+        if ident.records or self._has_records(identity):
+            self._arrivals.write()
+            standing = self._standing_with(identity, ident)
         refused: list[RefusedError] = []
         added = 0
         for certified in ident.devices:
             try:
                 if self._takes_back(certified):
                     added += 1
-                elif self._is_new_device(identity, certified):
+                elif self._is_new_device(identity, certified, standing):
                     identity = identity or self._new_identity(ident)
                     self._add_device(identity, certified)
                     added += 1
@@ -342,7 +397,10 @@ class Intake:
                 refused.append(error)
         if added and identity is not None:
             self._carry_out_orders(identity)
-        records = identity is not None and self._add_records(identity, ident)
+        records = False
+        if identity is not None and standing is not None:
+            self._arrivals.write()
+            records = self._settle(identity, ident.records)
         return answer_to_ident(added, records, refused)
 
     def _takes_back(self, certified: CertifiedDevice) -> bool:
@@ -371,7 +429,27 @@ class Intake:
             self._arrivals.write()
             carry_out_all(self._database, identity)
 
-    def _is_new_device(self, identity: int | None, certified: CertifiedDevice) -> bool:
+    def _has_records(self, identity: int | None) -> bool:
+        found = self._database.row("SELECT 1 FROM record WHERE identity = ? LIMIT 1", (identity,))
+        return found is not None
+
+    def _standing_with(self, identity: int | None, ident: VerifiedIdent) -> Standing:
+        """Decide what would stand with all that an identity brings."""
+        brought = [device.record for device in ident.devices]
+        if identity is None:
+            return standing_kept(ident.inception, ident.records, brought, self._check)
+        records = [*held_records(self._database, identity), *ident.records]
+        return standing_by(self._database, identity, records, self._check, brought)
+
+    def _settle(self, identity: int, records: Sequence[KindedRecord]) -> bool:
+        """Let records take effect once all entries are written; see `settle`."""
+        self._standings.pop(identity, None)
+        self.settled.append(identity)
+        return settle(self._database, identity, records, changed=self._changed, check=self._check)
+
+    def _is_new_device(
+        self, identity: int | None, certified: CertifiedDevice, standing: Standing | None
+    ) -> bool:
         """Say whether a device has to be added.
 
         Raises:
@@ -383,11 +461,8 @@ class Intake:
             first_id = self._id_at(known.n or 0, 0)
             require_same_first_entry(first_id, certified.first_entry.id)
             return False
-        if identity is not None:
-            (devices,) = self._database.row(
-                "SELECT count(*) FROM device WHERE identity = ?", (identity,)
-            )
-            require_room_for_device(devices)
+        rows = self._database.rows("SELECT key FROM device WHERE identity = ?", (identity,))
+        require_room_beside(standing, [key for (key,) in rows], device)
         return True
 
     def _new_identity(self, ident: VerifiedIdent) -> int:
@@ -399,8 +474,8 @@ class Intake:
     def _add_device(self, identity: int, certified: CertifiedDevice) -> None:
         certificate = certified.certificate
         device = self._database.insert(
-            "INSERT INTO device (key, identity, box_public, label, place, own)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO device (key, identity, box_public, label, place, own, certificate,"
+            " certified) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 certificate.device,
                 identity,
@@ -408,29 +483,13 @@ class Intake:
                 certificate.label,
                 certificate.place,
                 int(self._via == OWN),
+                *certified.record,
             ),
         )
         key = LogKey(certificate.device, CHANNEL_IDENTITY)
-        log = _Log(None, key, device, False, identity, EMPTY_LOG)
+        log = _Log(None, key, device, False, identity, EMPTY_LOG, None)
         signature = certified.run.signature
         if signature is None:
             raise ValueError("a verified entry 0 without its signature")
         proven = Proven([certified.first_entry], signature)
         self._keep(log, ZERO_HASH, proven, [], {0: signature})
-
-    def _add_records(self, identity: int, ident: VerifiedIdent) -> bool:
-        """Keep the signed records that are new and fit; return whether there was one."""
-        if not ident.records:
-            return False
-        (used,) = self._database.row(
-            "SELECT coalesce(sum(length(body)), 0) FROM record WHERE identity = ?", (identity,)
-        )
-        left, added = MAX_RECORD_BYTES_OF_IDENTITY - used, False
-        for kind, record in ident.records:
-            if len(record.body) <= left and self._database.write(
-                "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?)",
-                (identity, record.hash, int(kind), record.body, record.signature),
-            ):
-                left -= len(record.body)
-                added = True
-        return added

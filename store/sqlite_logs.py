@@ -9,22 +9,24 @@ from typing import Any, Final, NamedTuple
 from ..protocol.entry import CHANNEL_IDENTITY, EMPTY_LOG, Entry, LogHead, log_id
 from ..protocol.fork import ForkProof, decode_fork
 from ..protocol.frames import LogState, WantRange
-from ..protocol.ident import Ident, RecordKind
-from ..protocol.identity import SignedRecord, decode_inception
+from ..protocol.ident import Ident, records_id
+from ..protocol.identity import decode_inception
 from ..protocol.roster import Roster
 from ..protocol.run import BLOCK, Run
-from .base import ForkedLog, Interval, LogKey
+from ..protocol.standing import Standing
+from .base import ForkedLog, Interval, LogEnding, LogKey
 from .forks import below_freeze
 from .intervals import Held
-from .serving import as_sent, longest_run
+from .serving import as_sent, longest_run, within
 from .sqlite_database import Database, SqlitePart
-from .sqlite_entries import EntryTable, PlacedEntry, UnreadableError
+from .sqlite_entries import EntryTable, PlacedEntry, UnreadableError, ending_in
 from .sqlite_forks import ForkTable, SqliteMain
 from .sqlite_marks import payload_holes
 from .sqlite_outgoing import DamagedError, checked_entries, take_out_damage
+from .sqlite_standing import Standings, change_counter, held_records, last_standing
 
 _SELECT_STATE: Final = """
-    SELECT l.id, l.seq, l.head, l.channel, i.id
+    SELECT l.id, l.seq, l.head, l.channel, i.id, l.n, l.end_seq, l.end_id, l.end_why, l.end_record
     FROM log AS l
     JOIN device AS d ON d.n = l.device
     JOIN identity AS i ON i.n = d.identity
@@ -66,6 +68,7 @@ class SqliteLogs(SqlitePart):
         super().__init__(database)
         self._entries = EntryTable(database)
         self._forks = ForkTable(database)
+        self._standings = Standings(database)
 
     @property
     def nonce(self) -> bytes:
@@ -74,8 +77,17 @@ class SqliteLogs(SqlitePart):
 
     @property
     def change_counter(self) -> int:
-        (counter,) = self._database.row("SELECT max(changed) FROM log")
-        return counter or 0
+        return change_counter(self._database)
+
+    def standing(self, identity: bytes) -> Standing | None:
+        found = self._database.row("SELECT n FROM identity WHERE id = ?", (identity,))
+        return found and self._standings.of(found[0])
+
+    def ending(self, key: LogKey) -> LogEnding | None:
+        found = self._database.row(
+            "SELECT end_seq, end_id, end_why, end_record FROM log WHERE id = ?", (log_id(*key),)
+        )
+        return found and ending_in(found)
 
     def identity_of(self, device: bytes) -> bytes | None:
         found = self._database.row(
@@ -90,13 +102,15 @@ class SqliteLogs(SqlitePart):
             return None
         n, inception = found
         devices = self._database.rows("SELECT key FROM device WHERE identity = ? ORDER BY n", (n,))
-        records = self._database.rows(
-            "SELECT kind, body, signature FROM record WHERE identity = ?", (n,)
+        records = held_records(self._database, n)
+        # A body proves all that it holds, so a device that nothing proves any more stays out.
+        proven = self._standings.of(n).devices if records else None
+        first_entries = (
+            self._first_entry(device) for (device,) in devices if proven is None or device in proven
         )
-        first_entries = (self._first_entry(device) for (device,) in devices)
         return Ident(
             decode_inception(inception),
-            tuple((RecordKind(kind), SignedRecord(*record)) for kind, *record in records),
+            tuple(records),
             tuple(run for run in first_entries if run is not None),
         )
 
@@ -155,18 +169,53 @@ class SqliteLogs(SqlitePart):
                 for identity in roster.identities
             )
         frozen = self._forks.frozen()
-        for log, seq, head, channel, identity in rows:
+        for log, seq, head, channel, identity, n, *end in rows:
             if not roster.wants(identity, channel):
                 continue
             if log in frozen:
                 yield LogState(log, frozen[log], b"")
-            elif seq >= 0:
-                yield LogState(log, seq, head)
+                continue
+            ending = ending_in(end)
+            newest = (seq, head) if ending is None else self._newest_standing(n, ending)
+            if newest is not None and seq >= 0:
+                yield LogState(log, *newest)
+        yield from self._record_states(roster, since)
+
+    def gone(self, roster: Roster, *, since: int) -> Iterator[bytes]:
+        rows = self._database.rows(
+            _SELECT_STATE + "WHERE l.changed > ? AND l.end_seq IS NOT NULL", (since,)
+        )
+        frozen = self._forks.frozen()
+        for log, _, _, channel, identity, n, *end in rows:
+            ending = ending_in(end)
+            if (
+                ending is not None
+                and log not in frozen
+                and roster.wants(identity, channel)
+                and self._newest_standing(n, ending) is None
+            ):
+                yield log
+
+    def _newest_standing(self, log: int, ending: LogEnding) -> tuple[int, bytes] | None:
+        """Return number and id of the newest entry held of an ended log that stands."""
+        (seq,) = self._database.row(
+            "SELECT max(min(last, :end)) FROM held WHERE log = :log AND first <= :end",
+            {"log": log, "end": last_standing(self._database, log, ending)},
+        )
+        return None if seq is None else (seq, self._entries.id_at(log, seq))
+
+    def _record_states(self, roster: Roster, since: int) -> Iterator[LogState]:
+        rows = self._database.rows("SELECT n, id FROM identity WHERE changed > ?", (since,))
+        for n, identity in rows:
+            if roster.wants(identity, CHANNEL_IDENTITY):
+                hashes = self._database.rows("SELECT hash FROM record WHERE identity = ?", (n,))
+                yield LogState(identity, 0, records_id(each for (each,) in hashes))
 
     def holes(self, roster: Roster) -> Iterator[WantRange]:
         rows = self._database.rows(
             """
             SELECT l.id, l.channel, i.id, h.first, h.prev,
+                l.end_seq, l.end_id, l.end_why, l.end_record,
                 (SELECT max(last) FROM held WHERE log = h.log AND first < h.first)
             FROM held AS h
             JOIN log AS l ON l.n = h.log
@@ -176,10 +225,11 @@ class SqliteLogs(SqlitePart):
             """
         )
         frozen = self._forks.frozen()
-        for log, channel, identity, first, prev, below in rows:
+        for log, channel, identity, first, prev, *end, below in rows:
             if roster.wants(identity, channel):
                 hole = WantRange(log, 0 if below is None else below + 1, first - 1, prev)
-                yield from below_freeze(hole, frozen.get(log))
+                for below_fork in below_freeze(hole, frozen.get(log)):
+                    yield from within(below_fork, ending_in(end))
         yield from self._branch_holes(roster, frozen)
         yield from payload_holes(self._database, roster)
 
@@ -270,17 +320,28 @@ class SqliteLogs(SqlitePart):
         """Read a run as it is on the disk; raises DamagedError where that is not as signed."""
         found = self._database.row(
             """
-            SELECT h.log, h.first, h.last, h.prev, h.signature
+            SELECT l.n, end_seq, end_id, end_why, end_record, h.first, h.last, h.prev, h.signature
             FROM log AS l JOIN held AS h ON h.log = l.n
             WHERE l.id = ? AND h.first <= ? ORDER BY h.first DESC LIMIT 1
             """,
             (log_id(*key), last),
         )
-        if found is None or found[2] < first:
+        if found is None:
             return None
-        log, first_held, last_held, prev, signature = found
-        interval = Held(first_held, last_held, prev, signature or None)
-        end = self._run_end(log, interval, last, end_known=end_known)
+        log, *end_columns = found[:5]
+        ending = ending_in(end_columns)
+        if ending is not None:
+            standing = last_standing(self._database, log, ending)
+            if first > standing:
+                return None
+            if last > standing:
+                return self._read_run(key, first, standing, False, max_bytes, now_ms)
+        low, high, prev, signature = found[5:]
+        interval = Held(low, high, prev, signature or None)
+        if interval.last < first:
+            return None
+        at_end = ending is not None and last == ending.seq
+        end = self._run_end(log, interval, first, last, end_known=end_known, at_end=at_end)
         if end is None or end.asked < first:
             return None
         lowest = max(first, interval.first, end.seq // BLOCK * BLOCK)
@@ -299,13 +360,23 @@ class SqliteLogs(SqlitePart):
             prev_of=prev_of,
         )
 
-    def _run_end(self, log: int, interval: Held, last: int, *, end_known: bool) -> _End | None:
-        """Return where a run for the entries up to ``last`` ends; None if nothing proves it."""
+    def _run_end(
+        self, log: int, interval: Held, first: int, last: int, *, end_known: bool, at_end: bool
+    ) -> _End | None:
+        """Choose where a run for ``first..last`` ends.
+
+        Args:
+            at_end: a record ends the log at ``last``.
+        """
         asked = min(last, interval.last)
-        if end_known and asked == last and asked % BLOCK != BLOCK - 1:
+        vouched = end_known and asked == last
+        if vouched and asked % BLOCK != BLOCK - 1 and not at_end:
             return _End(asked, asked, None)
-        if asked == interval.last and interval.signature is not None:
+        if asked == interval.last and interval.signature:
             return _End(asked, asked, interval.signature)
+        if vouched and at_end:
+            (placed,) = self._entries.newest_first(log, asked, asked)
+            return _End(asked, asked, placed.signature)
         block_end = asked // BLOCK * BLOCK + BLOCK - 1
         signed = [
             _End(asked, placed.entry.seq, placed.signature)
@@ -314,17 +385,13 @@ class SqliteLogs(SqlitePart):
         ]
         if signed:
             return signed[-1]
-        if interval.signature is not None:
+        if interval.signature:
             return _End(asked, interval.last, interval.signature)
-        # Above is a gap that damage left: only what a kept signature proves can be given away.
-        return next(
-            (
-                _End(placed.entry.seq, placed.entry.seq, placed.signature)
-                for placed in self._entries.newest_first(log, interval.first, asked)
-                if placed.signature
-            ),
-            None,
-        )
+        # Only the record that ended the log vouched for its end: what is below can be proven.
+        lowest = max(first, interval.first, asked // BLOCK * BLOCK)
+        below = self._entries.newest_first(log, lowest, asked)
+        proof = next((each for each in below if each.signature), None)
+        return proof and _End(proof.entry.seq, proof.entry.seq, proof.signature)
 
     def _sent_now(
         self, placed: Iterator[PlacedEntry], channel: int, end: _End, now_ms: int

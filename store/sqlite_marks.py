@@ -66,7 +66,8 @@ def payload_holes(database: Database, roster: Roster) -> Iterator[WantRange]:
         JOIN log AS l ON l.n = a.log
         JOIN device AS d ON d.n = l.device
         JOIN identity AS i ON i.n = d.identity
-        WHERE e.hole IS NOT NULL ORDER BY e.n DESC LIMIT ?
+        WHERE e.hole IS NOT NULL AND a.first + e.n - a.n <= coalesce(l.end_seq, 4294967296)
+        ORDER BY e.n DESC LIMIT ?
         """,
         (MAX_HOLES_READ,),
     ):

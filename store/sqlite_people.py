@@ -11,7 +11,8 @@ from ..protocol.entry import CHANNEL_IDENTITY, Entry
 from .base import Device, Follow, HeldEntry, Identity
 from .derived import word_rank
 from .sqlite_database import Database, SqlitePart
-from .sqlite_entries import EntryTable, held_entry_of, id_range, prefix_of
+from .sqlite_entries import EntryTable, ending_in, held_entry_of, id_range, prefix_of
+from .standings import parted
 
 _SELECT_IDENTITY: Final = "SELECT id, inception, coalesce(petname, ''), name FROM identity"
 
@@ -126,18 +127,24 @@ def learn(database: Database, identity: int, entry: Entry) -> None:
 
 
 def relearn(database: Database, identity: int) -> None:
-    """Read all that an identity says in channel 0 anew; belongs inside `Database.writing`."""
+    """Read all that stands of what an identity says in channel 0 anew.
+
+    Belongs inside `Database.writing`.
+    """
     database.write("UPDATE identity SET name = '', profile = NULL WHERE n = ?", (identity,))
     database.write("DELETE FROM follow WHERE identity = ?", (identity,))
     database.write("DELETE FROM withdrawn WHERE identity = ?", (identity,))
     logs = database.rows(
-        "SELECT l.n, l.seq FROM device AS d JOIN log AS l ON l.device = d.n AND l.channel = ?"
+        "SELECT l.n, l.seq, end_seq, end_id, end_why, end_record"
+        " FROM device AS d JOIN log AS l ON l.device = d.n AND l.channel = ?"
         " WHERE d.identity = ?",
         (CHANNEL_IDENTITY, identity),
     )
-    for log, newest in logs:
-        for placed in list(EntryTable(database).newest_first(log, 1, newest)):
-            learn(database, identity, placed.entry)
+    entries = EntryTable(database)
+    for log, newest, *end in logs:
+        held = [placed.entry for placed in entries.newest_first(log, 1, newest)]
+        for entry in parted(held[::-1], ending_in(end)).standing:
+            learn(database, identity, entry)
 
 
 def _is_newer(database: Database, entry: Entry, before: Any) -> bool:

@@ -20,6 +20,7 @@ from .sqlite_edits import forget_edits
 from .sqlite_entries import EntryTable
 from .sqlite_people import relearn
 from .sqlite_scrub import MISPLACED, Fault
+from .sqlite_standing import change_counter
 from .sqlite_visibility import hide, show
 
 MAX_NOTES: Final = 100_000
@@ -137,9 +138,8 @@ def settle_head(database: Database, log: int) -> bool:
     if true == tuple(noted):
         return False
     database.write(
-        "UPDATE log SET seq = ?, head = ?, lamport = ?,"
-        " changed = (SELECT max(changed) FROM log) + 1 WHERE n = ?",
-        (*true, log),
+        "UPDATE log SET seq = ?, head = ?, lamport = ?, changed = ? WHERE n = ?",
+        (*true, change_counter(database) + 1, log),
     )
     return True
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from typing import Final
 
+from ..protocol.entry import MAX_SEQ
 from ..protocol.errors import IntegrityError, ProtocolError
 from ..protocol.fork import ForkProof, ProofAssembly
 from ..protocol.frames import (
@@ -27,10 +28,12 @@ from ..protocol.frames import (
     Want,
     WantRange,
 )
-from ..protocol.ident import VerifiedIdent, decode_ident, verify_ident
+from ..protocol.ident import VerifiedIdent, decode_ident, records_id, verify_ident
 from ..protocol.roster import Roster
 from ..protocol.run import Run, decode_run
-from ..store.base import Ingested, Item, LogStore, Outcome
+from ..store.base import Ingested, Item, LogEnding, LogStore, Outcome
+from ..store.serving import within
+from .endings import endings_named
 from .offers import Offers
 from .progress import Progress
 
@@ -86,10 +89,11 @@ class Incoming:
         self._digest = b""
         self._digest_pending = False
         self._last_part: Have | None = None
+        self._endings: dict[bytes, LogEnding] | None = None
         self._rounds = 0
         self._scope = Scope.CHANGED
         self._ranges_this_round = 0
-        self._entries_at_round = 0
+        self._stored_at_round = 0
         self._forks_at_round = 0
         self._holes_asked = False
         self._fork_rounds_left = MAX_FORK_ROUNDS
@@ -118,20 +122,26 @@ class Incoming:
         """So much is staged that it should be committed before more is read."""
         return self._staged_bytes >= COMMIT_BYTES
 
-    def stage_ident(self, body: bytes) -> None:
-        """Verify an IDENT of someone in our roster and stage it."""
+    def stage_ident(self, body: bytes) -> tuple[bytes, bytes] | None:
+        """Verify an IDENT of someone in our roster and stage it.
+
+        Returns:
+            The identity and the beginning of the name of its records; None: nobody wants it.
+        """
         ident = decode_ident(body)
         if not self._interested(ident.identity):
-            return
+            return None
+        name = records_id(record.hash for _, record in ident.records)[:SHORT_HASH_BYTES]
         known = self._store.ident(ident.identity)
         if known is not None and known.encode() == body:
-            return
+            return ident.identity, name
         verified = verify_ident(ident)
         self._staged.append(verified)
         for device in verified.devices:
             self._staged_devices[device.run.device] = verified.identity
         self._staged_bytes += len(body)
         self._progress.idents_in += 1
+        return verified.identity, name
 
     def stage_run(self, body: bytes) -> None:
         """Stage a run; it is proven when it is committed."""
@@ -177,6 +187,7 @@ class Incoming:
             IntegrityError: a run was forged or malformed; the good ones are stored.
         """
         staged, self._staged, self._staged_bytes = self._staged, [], 0
+        self._endings = None
         wanted = [item for item in staged if isinstance(item, VerifiedIdent) or self._wants(item)]
         self._progress.refused_in += len(staged) - len(wanted)
         runs = [item for item in staged if isinstance(item, Run)]
@@ -221,6 +232,7 @@ class Incoming:
                 progress.forks_in += 1
                 self._look_at_branches()
             progress.entries_in += result.entries
+            progress.stored_in += result.outcome is Outcome.STORED
             if result.outcome is Outcome.DUPLICATE:
                 progress.duplicates_in += 1
             elif result.outcome in (
@@ -264,18 +276,44 @@ class Incoming:
         peer has another entry than we have, that one is wanted: it proves the fork.
         """
         key = self._store.log_key(state.log)
-        held = self._store.held(key) if key is not None else []
-        proof = self._store.fork(key) if key is not None else None
+        if key is None and self._interested(state.log):
+            if self._records_differ(state):
+                yield WantRange(state.log, 0, state.seq, None)
+            return
+        if key is None:
+            ending = self._endings_of_unheld().get(state.log)
+            last = state.seq if state.id else state.seq - 1
+            if last >= 0:
+                yield from within(WantRange(state.log, 0, last, None), ending)
+            return
+        ending = self._store.ending(key)
+        proof = self._store.fork(key)
         last = state.seq if state.id else state.seq - 1
         if proof is not None:
             last = min(last, proof.frozen_from - 1)
-        first = held[-1].last + 1 if held else 0
+        end = MAX_SEQ if ending is None else ending.seq
+        held = [each for each in self._store.held(key) if each.first <= end]
+        first = min(held[-1].last, end) + 1 if held else 0
         if first <= last:
-            yield WantRange(state.log, first, last, None)
-        elif key is not None and proof is None and state.id:
+            yield from within(WantRange(state.log, first, last, None), ending)
+        elif proof is None and state.id:
             ours = self._store.id_at(key, state.seq)
             if ours is not None and ours[:SHORT_HASH_BYTES] != state.id:
-                yield WantRange(state.log, state.seq, state.seq, None)
+                yield from within(WantRange(state.log, state.seq, state.seq, None), ending)
+
+    def _endings_of_unheld(self) -> dict[bytes, LogEnding]:
+        """Return where logs end of which nothing may be held here, by log id."""
+        if self._endings is None:
+            index = self._offers.index(self.roster)
+            self._endings = endings_named(self._store, self.roster, index.with_records)
+        return self._endings
+
+    def _records_differ(self, state: LogHint) -> bool:
+        """Say whether the peer has other records of an identity than we have."""
+        known = self._store.ident(state.log)
+        if known is None:
+            return True
+        return not records_id(record.hash for _, record in known.records).startswith(state.id)
 
     def _want(self, ranges: list[WantRange]) -> list[Frame]:
         self._progress.entries_wanted += sum(wanted.last - wanted.first + 1 for wanted in ranges)
@@ -293,7 +331,7 @@ class Incoming:
         if self._digest in (ours, self.satisfied):
             return self._finish_round()
         gained = (
-            self._progress.entries_in > self._entries_at_round
+            self._progress.stored_in > self._stored_at_round
             or self._progress.forks_in > self._forks_at_round
         )
         if self._rounds and self._scope is Scope.ALL and not gained:
@@ -306,7 +344,7 @@ class Incoming:
         self._rounds += 1
         self._scope = scope
         self._ranges_this_round = 0
-        self._entries_at_round = self._progress.entries_in
+        self._stored_at_round = self._progress.stored_in
         self._forks_at_round = self._progress.forks_in
         self.phase = Phase.AWAITING_STATES
         return [Reconcile(scope)]

@@ -1,8 +1,8 @@
 """What this node offers under a roster, as a digest that is kept up to date.
 
-The offer is the newest state of every log that the roster wants and that is held here. The
-digest of it costs one addition for each log that changed, never a scan. The same index says
-what changed, so that a peer can be sent it at once.
+The offer is the newest state of every log that the roster wants and that is held here, and the
+records of the identities in it. The digest of it costs one addition for each log that changed,
+never a scan. The same index says what changed, so that a peer can be sent it at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections import OrderedDict, deque
 from itertools import islice
 from typing import Final, NamedTuple
 
+from ..protocol.closing import NO_ENTRY
 from ..protocol.digest import LtHash, frozen_log_state, log_state
+from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.frames import LogState
 from ..protocol.roster import Roster
 from ..store.base import LogStore
@@ -24,11 +26,13 @@ MAX_JOURNAL: Final = 8192
 
 
 class Change(NamedTuple):
-    """The newest entry of a log moved, or a fork proof froze it."""
+    """The newest entry of a log moved, a fork proof froze it, or the records of an identity
+    changed."""
 
     before: int
-    """Sequence number of the newest entry before; -1 if the log was not held."""
+    """Sequence number of the newest entry before; -1 if nothing of the log stood here."""
     state: LogState
+    """As it is now; `NO_ENTRY` and no id where nothing of the log stands any more."""
 
 
 class OfferIndex:
@@ -42,6 +46,8 @@ class OfferIndex:
         self._counter = 0
         self._journal: deque[Change] = deque(maxlen=MAX_JOURNAL)
         self._journal_end = 0
+        self.with_records: Final[set[bytes]] = set()
+        """The identities of which signed records are held."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -57,9 +63,19 @@ class OfferIndex:
                 self._hash.remove(_canonical(before))
             self._hash.add(_canonical(state))
             self._states[state.log] = state
-            self._journal.append(Change(-1 if before is None else before.seq, state))
-            self._journal_end += 1
+            if self._roster.wants(state.log, CHANNEL_IDENTITY):
+                self.with_records.add(state.log)
+            self._note(Change(NO_ENTRY if before is None else before.seq, state))
+        for log in self._store.gone(self._roster, since=self._counter):
+            before = self._states.pop(log, None)
+            if before is not None:
+                self._hash.remove(_canonical(before))
+                self._note(Change(before.seq, LogState(log, NO_ENTRY, b"")))
         self._counter = counter
+
+    def _note(self, change: Change) -> None:
+        self._journal.append(change)
+        self._journal_end += 1
 
     def __len__(self) -> int:
         """Return how many logs are offered."""

@@ -69,6 +69,7 @@ class Outgoing:
         self._peer_complete = False
         self._introduced: set[bytes] = set()
         self._peer_has: dict[bytes, int] = {}
+        self._peer_records: dict[bytes, bytes] = {}
         self.roster: Roster | None = None
         self.confirmed_counter = 0
         """Change counter of the store up to which the peer has all that it wants."""
@@ -144,17 +145,45 @@ class Outgoing:
         room = SPARE_RANGES + MAX_RANGES_PER_LOG * offered - len(self._outbox)
         for wanted in islice(ranges, max(0, room)):
             key = self._store.log_key(wanted.log)
-            if key is None or not self._covers(key):
-                continue
-            self._outbox.add(
-                key,
-                wanted.first,
-                wanted.last,
-                end_known=wanted.last_id is not None,
-                end_id=wanted.last_id,
-            )
+            if key is None:
+                self._want_records(wanted.log)
+            elif self._covers(key) and self._holds_end(key, wanted):
+                end_known = wanted.last_id is not None
+                self._outbox.add(
+                    key,
+                    wanted.first,
+                    wanted.last,
+                    end_known=end_known,
+                    end_id=wanted.last_id,
+                )
         self._digest_due = True
         self._peer_complete = False
+
+    def _want_records(self, identity: bytes) -> None:
+        """The peer wants the records of an identity, which travel in its IDENT."""
+        if self.roster is not None and self.roster.wants(identity, CHANNEL_IDENTITY):
+            frame = self._ident_frame(identity)
+            if frame is not None and frame not in self._answers:
+                self._answers.append(frame)
+
+    def _holds_end(self, key: LogKey, wanted: WantRange) -> bool:
+        """Say whether the last id of a range, if the peer names it, may be the one here.
+
+        If it is not, the log forks or the peer knows another end of it than we do, and what we
+        have would not lead to what it expects.
+        """
+        if wanted.last_id is None or self._store.fork(key) is not None:
+            return True
+        return self._store.id_at(key, wanted.last) in (None, wanted.last_id)
+
+    def peer_knows(self, identity: bytes, records: bytes) -> None:
+        """The peer showed which records of an identity it has: never send it those.
+
+        Args:
+            records: the beginning of their name (8 bytes).
+        """
+        if self.roster is not None and self.roster.wants(identity, CHANNEL_IDENTITY):
+            self._peer_records[identity] = records
 
     def receipt(self, receipt: Receipt) -> None:
         """The peer has dealt with more of our runs, or wants nothing more."""
@@ -241,10 +270,23 @@ class Outgoing:
         return len(self._proofs) > queued
 
     def _push(self, before: int, state: LogState) -> None:
-        first = max(before, self._peer_has.get(state.log, -1)) + 1
-        last = state.seq if state.id else state.seq - 1
+        """Put what is new of a log into the outbox, or the records of an identity before it.
+
+        What a log has lost, or where it ends now, the digest tells: only who knows the record
+        that ended it can ask for its end.
+        """
         key = self._store.log_key(state.log)
-        if key is not None and first <= last:
+        if key is None:
+            if self._peer_records.get(state.log) != state.id[:SHORT_HASH_BYTES]:
+                self._want_records(state.log)
+            return
+        last = state.seq if state.id else state.seq - 1
+        if (state.id and state.seq <= before) or self._store.ending(key) is not None:
+            self._digest_due = True
+            self._peer_complete = False
+            return
+        first = max(before, self._peer_has.get(state.log, -1)) + 1
+        if first <= last:
             self._outbox.add(key, first, last, end_known=False)
 
     def _next_run(self, now_ms: int) -> Frame | None:
@@ -273,7 +315,11 @@ class Outgoing:
         """Return the IDENT of a device, which proves whose the run behind it is."""
         self._introduced.add(device)
         identity = self._store.identity_of(device)
-        ident = self._store.ident(identity) if identity is not None else None
+        return None if identity is None else self._ident_frame(identity)
+
+    def _ident_frame(self, identity: bytes) -> IdentFrame | None:
+        """Return what proves the devices of an identity, with its records."""
+        ident = self._store.ident(identity)
         if ident is None:
             return None
         self._introduced.update(run.device for run in ident.first_entries)

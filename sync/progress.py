@@ -13,6 +13,8 @@ class Progress:
     runs_in: int = 0
     entries_in: int = 0
     """Entries that were new here."""
+    stored_in: int = 0
+    """Runs and identities that brought something new: entries, payloads, devices, records."""
     payload_bytes_in: int = 0
     duplicates_in: int = 0
     """Runs of which everything was held already."""

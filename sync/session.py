@@ -216,7 +216,9 @@ class Session:
             raise ProtocolError("the peer spoke before its HELLO")
         match frame:
             case IdentFrame(data=data):
-                self._incoming.stage_ident(data)
+                named = self._incoming.stage_ident(data)
+                if named is not None:
+                    self._outgoing.peer_knows(*named)
             case RunFrame(data=data):
                 self._incoming.stage_run(data)
             case RosterPart():
@@ -228,6 +230,7 @@ class Session:
                 self._incoming.take_states(frame)
                 for state in frame.states:
                     self._outgoing.peer_holds(state.log, state.seq if state.id else state.seq - 1)
+                    self._outgoing.peer_knows(state.log, state.id)
             case Reconcile(scope=scope):
                 self._outgoing.reconcile(scope, self._memory.acked)
             case Want(ranges=ranges):
