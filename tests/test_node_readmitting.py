@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import Home
@@ -17,13 +19,22 @@ from slowlight.node.key_operations import (
     EnactRequest,
     PlanRotationRequest,
 )
-from slowlight.node.operations import POST, KeyRestoreResult, PostRequest
+from slowlight.node.operations import (
+    ADD_PEER,
+    FOLLOW,
+    POST,
+    AddPeerRequest,
+    FollowRequest,
+    KeyRestoreResult,
+    PostRequest,
+)
 from slowlight.node.restoring import restore
 from slowlight.node.root_signing import sign_plan
 from slowlight.node.service import Service
 from slowlight.protocol.ident import verify_ident
 from slowlight.protocol.words import words_from_seed
 from slowlight.store.base import NodeStore
+from tests.memory_net import net, run_home, running
 from tests.nodes import NodeHome, OpenMemoryStore, RecordedLinks, make_home, seeded, service_of
 from tests.people import START_MS
 
@@ -129,3 +140,36 @@ def test_a_dry_run_names_the_epoch_and_writes_nothing(tmp_path: Path) -> None:
         with pytest.raises(ServiceError, match=f"there is no epoch {epoch}") as caught:
             restored(tmp_path / "new", ada, epoch=epoch)
         assert caught.value.code is Code.INVALID
+
+
+async def test_friends_bring_the_rotation_and_hear_of_the_readmission(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Over links: the machine is lost after a rotation; words, a friend, and all is one again."""
+    carrier = net()
+    async with (
+        running(tmp_path, carrier, "ada", "bob") as (ada, bob),
+        trio.open_nursery() as nursery,
+    ):
+        bob.service.call(FOLLOW, FollowRequest(who=(ada.invite(),)))
+        ada.service.call(POST, PostRequest(text="before"))
+        plan = ada.service.call(PLAN_ROTATION, PlanRotationRequest())
+        seed = ada.made.home.keys.root_seed()
+        ada.service.call(ENACT, EnactRequest(records=(sign_plan(plan, seed),)))
+        await wait_all_tasks_blocked()
+        await ada.stop()
+
+        machine, _ = restored(tmp_path / "new", ada.made, epoch=1)
+        new = await run_home(machine, carrier, nursery)
+        new.service.call(ADD_PEER, AddPeerRequest(who=bob.invite()))
+        await wait_all_tasks_blocked()
+        listed = devices(new.service)
+        assert (listed.epoch, listed.expected_epoch, listed.readmits) == (1, 0, False)
+        assert [one.state for one in listed.devices] == ["open", "open"]
+        new.service.call(POST, PostRequest(text="after"))
+        await wait_all_tasks_blocked()
+        assert set(bob.texts()) == {"before", "after"}
+        standing = bob.made.store.standing(ada.service.identity)
+        assert standing is not None
+        assert all(one.open for one in standing.devices.values())
+        new.stopping.set()
