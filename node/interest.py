@@ -6,22 +6,24 @@ from typing import Final, TypeAlias
 
 from ..protocol.entry import CHANNEL_GROUPS, CHANNEL_IDENTITY, CHANNEL_POSTS, CHANNEL_PRIVATE
 from ..protocol.roster import MAX_ROSTER_ROWS, Depth, Roster, RosterRow
-from ..store.base import Follow, Interval, LogKey, NodeStore
+from ..store.base import Follow, Interval, LogEnding, LogKey, NodeStore
 
 _OWN_CHANNELS: Final = (CHANNEL_POSTS, CHANNEL_PRIVATE, CHANNEL_GROUPS)
 MAX_FOLLOWS: Final = MAX_ROSTER_ROWS - len(_OWN_CHANNELS)
 """One row each, as this node follows: channel 1."""
 
-OtherDevices: TypeAlias = dict[bytes, list[Interval]]
-"""What is held of channel 0 of the other devices of an identity."""
+OtherDevices: TypeAlias = dict[bytes, tuple[list[Interval], LogEnding | None]]
+"""What is held of channel 0 of the devices of an identity, and where it ends."""
 
 
 def other_devices(store: NodeStore, identity: bytes, device: bytes) -> OtherDevices:
     """Return what is held of whom this identity follows by the word of its other devices."""
     return {
-        other.device: store.held(LogKey(other.device, CHANNEL_IDENTITY))
+        other.device: (
+            store.held(LogKey(other.device, CHANNEL_IDENTITY)) if other.device != device else [],
+            store.ending(LogKey(other.device, CHANNEL_IDENTITY)),
+        )
         for other in store.devices(identity)
-        if other.device != device
     }
 
 

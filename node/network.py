@@ -27,6 +27,7 @@ from .clock import RandomBytes, WallClock
 from .config import Config
 from .errors import Code, ServiceError
 from .exchange import DialError
+from .greetings import may_greet
 from .keys import DeviceKeys
 from .logs import Log, no_log
 from .peering import token_for
@@ -157,6 +158,8 @@ class Caller:
         ident, device = prove(static, greeting)
         if (ident.identity, device) != (peer.identity, peer.device):
             raise RefusedError("another node answers at this address")
+        if not may_greet(self._store, ident, device):
+            raise RefusedError("this device has ended; its person has others")
         return ProvenPeer(ident.identity, device)
 
 

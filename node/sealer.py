@@ -59,7 +59,11 @@ def address(store: NodeStore, identities: Iterable[bytes], now_ms: int) -> Addre
 
 
 def _open_devices(store: NodeStore, identity: bytes) -> list[Device]:
-    return store.devices(identity)
+    standing = store.standing(identity)
+    known = {} if standing is None else standing.devices
+    return [
+        one for one in store.devices(identity) if one.device in known and known[one.device].open
+    ]
 
 
 def by_box_key(devices: Iterable[Device]) -> list[Recipient]:

@@ -12,13 +12,14 @@ from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.frames import ByeReason
 from ..protocol.ident import VerifiedIdent
 from ..protocol.invite import hash_token
-from ..store.base import NodeStore, Peer, StoreError
+from ..store.base import NodeStore, Outcome, Peer, StoreError
 from ..sync.offers import Offers
 from ..sync.session import Session
 from .carriers.base import Link
 from .clock import WallClock
 from .errors import ServiceError
 from .exchange import DialError, Exchange
+from .greetings import is_ended, may_greet
 from .interest import other_devices, roster_of
 from .links import ExchangeEnd, LiveLink, OnNews
 from .logs import Log
@@ -117,24 +118,43 @@ class Switchboard:
         """Decide about a caller that has proven its identity and device.
 
         People who are followed, known peers and other devices of this identity are let in; a
-        stranger only with a valid one-time token, which makes it a peer.
+        stranger only with a valid one-time token, which makes it a peer. A device that has
+        ended is not, whoever it was.
         """
         identity = ident.identity
         known = self._roster.wants(identity, CHANNEL_IDENTITY) or any(
             peer.identity == identity for peer in self._store.peers()
         )
+        if known:
+            self._learn(ident)
+        if not may_greet(self._store, ident, device):
+            self._log.info("ended device refused", peer=identity, device=device)
+            return False
         invited = (
             not known and token != b"" and self._store.use_invite(hash_token(token), self._clock())
         )
         if not known and not invited:
             self._log.info("stranger refused", peer=identity, device=device)
             return False
-        if self._store.identity_of(device) is None:
-            self._store.ingest([ident], received_ms=self._clock(), via=identity.hex())
+        self._learn(ident)
         if invited:
             self._log.info("invited peer added", peer=identity, device=device)
             self._store.put_peer(_peer_of(ident, device))
         return True
+
+    def _learn(self, ident: VerifiedIdent) -> None:
+        """Take up what a greeting proves, and tell the others if it was news."""
+        held = self._store.ident(ident.identity)
+        if held is not None:
+            devices = {run.device for run in held.first_entries}
+            records = {record.hash for _, record in held.records}
+            if devices >= {one.certificate.device for one in ident.devices} and records >= {
+                record.hash for _, record in ident.records
+            }:
+                return
+        (told,) = self._store.ingest([ident], received_ms=self._clock(), via=ident.identity.hex())
+        if told.outcome is Outcome.STORED:
+            self._offer(besides=None)
 
     # Which link counts
 
@@ -273,6 +293,10 @@ class Switchboard:
     def _take_in(self, live: LiveSession) -> None:
         """Offer what a peer has brought, and want whom another device of ours has followed."""
         self._offer(besides=live)
+        for one in self._live.values():
+            link = one.link
+            if is_ended(self._store, link.peer_identity, link.peer_device):
+                one.say_goodbye(ByeReason.REFUSED, "this device has ended")
         elsewhere = other_devices(self._store, self.identity, self._own_device)
         if elsewhere != self._elsewhere:
             self._elsewhere = elsewhere

@@ -1,0 +1,96 @@
+"""Devices that have ended: what their nodes may no longer do, and who notices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from slowlight.node.errors import Code, ServiceError
+from slowlight.node.greetings import is_ended, may_greet
+from slowlight.node.key_operations import ENACT, EnactRequest, RecordView
+from slowlight.node.operations import (
+    FOLLOW,
+    POST,
+    STATUS,
+    FollowRequest,
+    PostRequest,
+    StatusRequest,
+)
+from slowlight.node.sealer import address
+from slowlight.protocol.entry import CHANNEL_POSTS
+from slowlight.protocol.identity import LogEnd, Revocation, SignedRecord, root_key, sign_revocation
+from slowlight.store.base import LogKey
+from slowlight.store.memory import MemoryStore
+from tests.memory_net import Running, net, running
+from tests.owners import open_device, revoked, rotated, with_records
+from tests.people import START_MS, Person
+
+HOUR_S: Final = 3_600.0
+
+
+def device_of(node: Running) -> bytes:
+    """Return the device key of a node."""
+    return node.made.home.keys.device_keys().device
+
+
+def revocation_of(node: Running) -> SignedRecord:
+    """Return a revocation of the device of a node after its first post, signed by its words."""
+    device, identity = device_of(node), node.service.identity
+    head = node.made.store.head(LogKey(device, CHANNEL_POSTS))
+    end = LogEnd(CHANNEL_POSTS, head.seq, head.id)
+    root = root_key(node.made.home.keys.root_seed(), 0)
+    return sign_revocation(root, Revocation(identity, 0, device, (end,)))
+
+
+async def test_an_ended_device_is_shown_the_door(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Its link ends when the record arrives, it is not let in again, and it can write nothing."""
+    async with running(tmp_path, net(), "ada", "bob") as (ada, bob):
+        ada.service.call(FOLLOW, FollowRequest(who=(bob.invite(),)))
+        bob.service.call(POST, PostRequest(text="still mine"))
+        await wait_all_tasks_blocked()
+        assert ada.texts() == ["still mine"]
+        assert ada.service.call(STATUS, StatusRequest()).links
+
+        body, signature = revocation_of(bob)
+        view = RecordView(kind="revoke", body=body.hex(), signature=signature.hex())
+        bob.service.call(ENACT, EnactRequest(records=(view,)))
+        with pytest.raises(ServiceError, match="this device has ended") as caught:
+            bob.service.call(POST, PostRequest(text="no more"))
+        assert caught.value.code is Code.INTEGRITY
+        await wait_all_tasks_blocked()
+        assert is_ended(ada.made.store, bob.service.identity, device_of(bob))
+        await trio.sleep(HOUR_S)
+        assert ada.service.call(STATUS, StatusRequest()).links == ()
+        assert ada.texts() == ["still mine"]
+
+
+def test_a_greeting_is_judged_with_what_is_held_here() -> None:
+    """The record may be in the greeting, here, or in neither."""
+    laptop, phone = Person(1), Person(1, device_number=1)
+    end = revoked(phone)
+    store = MemoryStore(bytes(8))
+    assert may_greet(store, phone.verified_ident(), phone.device)
+    assert not may_greet(store, with_records(phone, end), phone.device)
+    assert may_greet(store, with_records(laptop, end), laptop.device)
+    store.ingest([with_records(laptop, end)], received_ms=START_MS, via="")
+    assert not may_greet(store, phone.verified_ident(), phone.device)
+    reopened = with_records(phone, rotated(laptop, open_device(laptop), open_device(phone)))
+    assert may_greet(store, reopened, phone.device)
+    forgetting = with_records(phone, rotated(laptop, open_device(laptop)))
+    assert not may_greet(store, forgetting, phone.device)
+
+
+def test_nothing_is_sealed_to_an_ended_device() -> None:
+    """Whoever has it must not read what was written after its end."""
+    laptop, phone = Person(1), Person(1, device_number=1)
+    store = MemoryStore(bytes(8))
+    store.ingest([laptop.verified_ident(), phone.verified_ident()], received_ms=START_MS, via="")
+    both = address(store, [laptop.identity], START_MS)
+    assert {one.device for one in both.without_key} == {laptop.device, phone.device}
+    store.ingest([with_records(laptop, revoked(phone))], received_ms=START_MS, via="")
+    one = address(store, [laptop.identity], START_MS)
+    assert [each.device for each in one.without_key] == [laptop.device]
