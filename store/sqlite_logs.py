@@ -183,12 +183,14 @@ class SqliteLogs(SqlitePart):
 
     def gone(self, roster: Roster, *, since: int) -> Iterator[bytes]:
         rows = self._database.rows(
-            _SELECT_STATE + "WHERE l.changed > ? AND l.end_seq IS NOT NULL", (since,)
+            _SELECT_STATE + "WHERE l.changed > ? AND (l.end_seq IS NOT NULL OR l.seq < 0)", (since,)
         )
         frozen = self._forks.frozen()
-        for log, _, _, channel, identity, n, *end in rows:
+        for log, seq, _, channel, identity, n, *end in rows:
             ending = ending_in(end)
-            if (
+            if seq < 0 and roster.wants(identity, channel):
+                yield log  # damage took all of it
+            elif (
                 ending is not None
                 and log not in frozen
                 and roster.wants(identity, channel)
