@@ -34,16 +34,22 @@ class Pen:
     def before_sending(self) -> None:
         """Note what this device has signed, before a peer may see it.
 
-        A home that must not sign notes nothing: it would witness against itself no more.
+        A home that must not sign notes nothing, or it would witness against itself no more. It
+        may send if it holds no own entry that was never sent: in its place the home that it was
+        copied from may have signed another one since.
 
         Raises:
-            ServiceError: ``storage``: it cannot be noted, so nothing may be sent.
+            ServiceError: nothing may be sent. ``integrity``: of such an entry; ``storage``: it
+                cannot be noted.
         """
-        if self.objection is None:
-            try:
-                self._witness.cover()
-            except OSError as error:
-                raise _unwritable(self._home, error) from error
+        if self.objection is not None:
+            if not self._witness.names_all:
+                raise self.objection
+            return
+        try:
+            self._witness.cover()
+        except OSError as error:
+            raise _unwritable(self._home, error) from error
 
 
 def _unwritable(home: Home, error: OSError) -> ServiceError:

@@ -72,6 +72,8 @@ class Switchboard:
         before_sending: BeforeSending = sends_freely,
     ) -> None:
         self._before_sending = before_sending
+        self._unsendable = ""
+        """Why nothing may be sent; empty if it may."""
         self._store = store
         self.identity: Final = identity
         self._own_device = device
@@ -222,7 +224,8 @@ class Switchboard:
             dialled = await self._dial(peer)
             live = self.attach(dialled.link, address=dialled.address, outgoing=True)
             if live is None:
-                raise DialError("failed", "this node has no room for another link", peer.name)
+                why = self._unsendable or "this node has no room for another link"
+                raise DialError("failed", why, peer.name)
             return live
 
     async def _carry(self, live: LiveSession) -> None:
@@ -317,7 +320,9 @@ class Switchboard:
             self._before_sending()
         except ServiceError as error:
             self._log.failure("nothing can be sent", reason=error.message)
+            self._unsendable = error.message
             return False
+        self._unsendable = ""
         return True
 
     # Exchanging now

@@ -62,6 +62,7 @@ class Witness:
         self._store = store
         self._device = device
         self._covered: tuple[WrittenHead, ...] | None = None
+        self._stated: tuple[WrittenHead, ...] | None = None
 
     def objection(self) -> ServiceError | None:
         """Say why this home must not sign with its device key; None if nothing speaks against it.
@@ -89,7 +90,13 @@ class Witness:
         if stated.device != self._device.hex():
             self.cover()
             return None
+        self._stated = stated.heads
         return self._doubt(stated, birth)
+
+    @property
+    def names_all(self) -> bool:
+        """Whether every own entry held here was sent before, as far as the witness says."""
+        return self._heads() == self._stated
 
     def cover(self) -> None:
         """Name the newest own entries, before they are sent to anyone.

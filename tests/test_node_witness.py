@@ -126,6 +126,19 @@ def test_the_database_that_was_lost_is_refused_once_the_other_one_was_sent(tmp_p
     send(home)
     shutil.copy(tmp_path / "lost.db", home.database)
     told_to_renew(refused(home))
+    with pytest.raises(ServiceError, match="is older than"):
+        send(home)
+
+
+def test_a_copy_sends_only_what_was_sent_before(tmp_path: Path) -> None:
+    """An entry that waits in it may have been signed differently since, where it was copied."""
+    home = made(tmp_path / "home")
+    post(home)
+    send(home)
+    send(copy_elsewhere(home, tmp_path / "early"))
+    post(home, "waits")
+    with pytest.raises(ServiceError, match="is a copy"):
+        send(copy_elsewhere(home, tmp_path / "late"))
 
 
 def copy_elsewhere(home: Home, path: Path) -> Home:
