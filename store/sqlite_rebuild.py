@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from .base import OWN
 from .derived import links_of_post
 from .schema import RECOUNT_PAYLOADS
 from .sqlite_database import Database
@@ -25,6 +26,7 @@ def rebuild_views(database: Database, *, now_ms: int) -> None:
     stay out of every view.
     """
     with database.writing():
+        _name_sources(database)
         mend_places(database, disagreements(database), now_ms=now_ms)
         _place_posts(database)
         for (identity,) in database.rows("SELECT n FROM identity"):
@@ -36,6 +38,29 @@ def rebuild_views(database: Database, *, now_ms: int) -> None:
         database.write(RECOUNT_PAYLOADS)
         database.write("INSERT INTO search (search) VALUES ('delete-all')")
         database.write("UPDATE store SET indexed = 0")
+
+
+def _name_sources(database: Database) -> None:
+    """Let everything have come some way, also where the note about it was lost.
+
+    What this node's own devices wrote came by itself; that a home was copied is told elsewhere.
+    """
+    (lost,) = database.row(
+        "SELECT count(*) FROM arrival WHERE source NOT IN (SELECT n FROM source)"
+    )
+    if not lost:
+        return
+    database.write("INSERT OR IGNORE INTO source (via) VALUES (?)", (OWN,))
+    database.write(
+        "UPDATE arrival SET source = (SELECT n FROM source WHERE via = ?)"
+        " WHERE source NOT IN (SELECT n FROM source) AND log IN"
+        " (SELECT l.n FROM log AS l JOIN device AS d ON d.n = l.device WHERE d.own)",
+        (OWN,),
+    )
+    database.write(
+        "INSERT OR IGNORE INTO source (n, via) SELECT DISTINCT source, 'unknown ' || source"
+        " FROM arrival WHERE source NOT IN (SELECT n FROM source)"
+    )
 
 
 def _place_posts(database: Database) -> None:

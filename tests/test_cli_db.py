@@ -162,6 +162,7 @@ def test_views_are_derived_again(home: Home) -> None:
             store.database.write("UPDATE identity SET name = '', profile = NULL")
             store.database.write("DELETE FROM follow")
             store.database.write("UPDATE arrival SET posts = 0")
+            store.database.write("DELETE FROM source")
             store.database.write("UPDATE log SET payload_bytes = 7")
             store.database.write("INSERT INTO search (search) VALUES ('delete-all')")
     assert run(home, "db", "rebuild").code == 0
