@@ -396,6 +396,7 @@ class Intake:
             except RefusedError as error:
                 refused.append(error)
         if added and identity is not None:
+            self.settled.append(identity)
             self._carry_out_orders(identity)
         records = False
         if identity is not None and standing is not None:

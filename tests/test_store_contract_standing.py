@@ -87,6 +87,17 @@ def everything(store: NodeStore, *people: Person) -> dict[str, Any]:
     }
 
 
+def test_a_device_that_comes_later_stands_at_once(store: NodeStore) -> None:
+    """What was decided before about its identity is decided anew, also without any record."""
+    laptop, phone = Person(1), Person(1, device_number=1)
+    take(store, laptop.verified_ident())
+    for known in ({laptop.device}, {laptop.device, phone.device}):
+        standing = store.standing(laptop.identity)
+        assert standing is not None
+        assert standing.devices.keys() == known
+        take(store, phone.verified_ident())
+
+
 def test_what_comes_after_the_end_of_a_device_is_void(store: NodeStore) -> None:
     """It is kept, and marked with the record that says so; every view is without it."""
     laptop, phone = Person(1), Person(1, device_number=1)
