@@ -232,8 +232,21 @@ def _facts(entry: EntryView) -> Iterator[tuple[str, str]]:
         yield "deleted", f"{date(entry.deleted_ms)}, as the author says"
         if entry.reason:
             yield "reason", entry.reason
+    if entry.void:
+        yield "void", _VOID[entry.void]
+        if entry.voided_by is not None:
+            yield "voided by", f"the signed record {entry.voided_by}"
     for cited in entry.seen:
         yield "after", cited
+
+
+_VOID: Final = {
+    "stranger": "no root key of its author certified its device",
+    "forgotten": "a rotation of its author does not name its device",
+    "ended": "its device had ended before it",
+    "off branch": "its log forks, and its author named another branch",
+}
+"""Why an entry does not count."""
 
 
 def _kind(entry: EntryView) -> str:

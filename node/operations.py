@@ -169,6 +169,10 @@ class EntryView(View, frozen=True):
     """When the author says it was ordered."""
     reason: str = ""
     """Why it was deleted, in the author's words."""
+    void: Literal["", "stranger", "forgotten", "ended", "off branch"] = ""
+    """Why it does not count as said by its author; empty: it does."""
+    voided_by: str | None = None
+    """Hash of the signed record that voids it."""
 
 
 # Status

@@ -16,6 +16,7 @@ from ..protocol.content import (
 )
 from ..protocol.content import split_payload as content_bytes
 from ..protocol.hashing import short_id
+from ..protocol.standing import Void
 from ..store.base import HeldEntry, Identity, NodeStore, Peer, TimelinePost
 from ..store.marks import Mark, MarkKind
 from .clock import rfc3339
@@ -31,6 +32,12 @@ from .operations import (
 )
 
 _NO_POST = Post(text="")
+_VOID: Final[dict[Void, Literal["stranger", "forgotten", "ended", "off branch"]]] = {
+    Void.STRANGER: "stranger",
+    Void.FORGOTTEN: "forgotten",
+    Void.ENDED: "ended",
+    Void.OFF_BRANCH: "off branch",
+}
 _GONE: Final[Mapping[MarkKind, Literal["", "deleted", "expired", "evicted"]]] = {
     MarkKind.ORDERED: "",
     MarkKind.EVICTED: "evicted",
@@ -196,6 +203,8 @@ class Views:
             deleted=rfc3339(deleted_ms),
             deleted_ms=deleted_ms,
             reason=ordered.reason if isinstance(ordered, Delete) else "",
+            void="" if held.void is None else _VOID[held.void.why],
+            voided_by=held.void.record.hex() if held.void and held.void.record else None,
         )
 
     def peer(self, peer: Peer, *, connected: bool, following: bool) -> PeerView:

@@ -107,7 +107,9 @@ class ForkTable:
     def frozen(self) -> dict[bytes, int]:
         """Return the frozen logs by id, with their lowest forked sequence number."""
         return dict(
-            self._database.rows("SELECT l.id, frozen_from FROM fork JOIN log AS l ON l.n = log")
+            self._database.rows(
+                "SELECT l.id, frozen_from FROM fork CROSS JOIN log AS l ON l.n = log"
+            )
         )
 
     def load(self, log: int) -> Fork | None:

@@ -15,9 +15,11 @@ from slowlight.node.key_operations import ENACT, EnactRequest, RecordView
 from slowlight.node.operations import (
     FOLLOW,
     POST,
+    SHOW,
     STATUS,
     FollowRequest,
     PostRequest,
+    ShowRequest,
     StatusRequest,
 )
 from slowlight.node.sealer import address
@@ -26,6 +28,7 @@ from slowlight.protocol.identity import LogEnd, Revocation, SignedRecord, root_k
 from slowlight.store.base import LogKey
 from slowlight.store.memory import MemoryStore
 from tests.memory_net import Running, net, running
+from tests.nodes import RecordedLinks, make_home, service_of
 from tests.owners import open_device, revoked, rotated, with_records
 from tests.people import START_MS, Person
 
@@ -94,3 +97,19 @@ def test_nothing_is_sealed_to_an_ended_device() -> None:
     store.ingest([with_records(laptop, revoked(phone))], received_ms=START_MS, via="")
     one = address(store, [laptop.identity], START_MS)
     assert [each.device for each in one.without_key] == [laptop.device]
+
+
+def test_a_void_entry_is_shown_with_what_voids_it(tmp_path: Path) -> None:
+    """Whoever asks for it by its id is told that it does not count, and by which record."""
+    reader = make_home(tmp_path / "reader", 3, "reader")
+    service = service_of(reader, RecordedLinks())
+    laptop, phone = Person(1), Person(1, device_number=1)
+    entry = phone.post("not mine any more")
+    end = revoked(phone)
+    devices = [laptop.verified_ident(), phone.verified_ident()]
+    reader.store.ingest([*devices, phone.run()], received_ms=START_MS, via="ab" * 32)
+    shown = service.call(SHOW, ShowRequest(id=entry.id.hex())).entry
+    assert (shown.void, shown.voided_by) == ("", None)
+    reader.store.ingest([with_records(laptop, end)], received_ms=START_MS, via="ab" * 32)
+    shown = service.call(SHOW, ShowRequest(id=entry.id.hex())).entry
+    assert (shown.void, shown.voided_by) == ("ended", end[1].hash.hex())
