@@ -412,9 +412,9 @@ class Intake:
         """
         known = self._log(LogKey(certified.certificate.device, CHANNEL_IDENTITY))
         signature = certified.run.signature
-        if known is None or known.n is None or signature is None:
+        if known is None or signature is None:
             return False
-        touched = self._touched(known.n, 0, 0)
+        touched = [] if known.n is None else self._touched(known.n, 0, 0)
         if any(each.first == 0 for each in touched):
             return False
         for each in touched:

@@ -273,6 +273,18 @@ def test_a_log_of_one_damaged_entry_is_as_if_unknown_until_it_returns(tmp_path: 
         assert store.ident(ada.identity) == ada.ident()
 
 
+def test_a_device_whose_logs_are_all_gone_is_taken_up_again(rotting: Rotting) -> None:
+    """As after a rebuild of a file in which they could not be read."""
+    with rotting.store.database.writing():
+        for table in ("arrival", "held", "entry", "log"):
+            rotting.store.database.write(f"DELETE FROM {table}")  # noqa: S608
+    assert scrub(rotting.store).entries == 0
+    for person in rotting.people:
+        runs = [run for channel in person.logs for run in person.runs(channel)]
+        take(rotting.store, person.verified_ident(), *runs)
+    assert without_ties(rotting.seen())["held"] == rotting.truth["held"]
+
+
 def test_a_store_that_is_only_looked_at_stays_as_it_is(rotting: Rotting) -> None:
     """As ``db check`` does."""
     rotting.flip(random.Random(5), 10)
