@@ -240,7 +240,11 @@ def rotate_(
         shell.advise(f"Write beside your 24 words: {plan.epoch}. They stay the same.")
 
 
-@click.command("forget-words", cls=Verb, examples=("slowlight key forget-words",))
+@click.command(
+    "forget-words",
+    cls=Verb,
+    examples=("slowlight key forget-words", "slowlight key forget-words --json"),
+)
 @_yes
 @click.pass_obj
 def forget_words_(shell: Shell, yes: bool) -> None:
