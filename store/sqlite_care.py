@@ -18,7 +18,7 @@ from .sqlite_eviction import evict_oldest, held_by_person
 from .sqlite_people import SqlitePeople
 from .sqlite_places import disagreements, mend_places
 from .sqlite_quarantine import forget_returned, quarantine
-from .sqlite_scrub import MISPLACED, Fault, entries_in, faults_of, stretches_after
+from .sqlite_scrub import MISPLACED, Fault, entries_in, faults_above, faults_of, stretches_after
 
 _MAX_COMPLAINTS: Final = 20
 
@@ -32,6 +32,7 @@ class SqliteCare(SqlitePeople):
         stretches = stretches_after(database, after, limit)
         faults = list(faults_of(database, stretches))
         if mend and faults:
+            faults += faults_above(database, faults)
             with database.writing():
                 quarantine(database, faults, now_ms=now_ms)
         is_last = entries_in(stretches) < limit

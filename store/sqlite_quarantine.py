@@ -41,13 +41,15 @@ def quarantine(database: Database, faults: Iterable[Fault], *, now_ms: int) -> i
         How many were taken out.
     """
     found = list(faults)
-    for fault in found:
-        if fault.reason == MISPLACED:
-            hide(database, fault.log, fault.seq, fault.seq)
-            show(database, fault.log, fault.seq, fault.seq)
+    misplaced = [fault for fault in found if fault.reason == MISPLACED]
     lost = sorted(fault for fault in found if fault.reason != MISPLACED)
+    for fault in misplaced:
+        hide(database, fault.log, fault.seq, fault.seq)
     for log, of_log in groupby(lost, key=lambda fault: fault.log):
         _take_out(database, log, list(of_log), now_ms)
+    # Only now: an answer is placed by what it answers, whose date may be what is damaged.
+    for fault in misplaced:
+        show(database, fault.log, fault.seq, fault.seq)
     return len(lost)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ..protocol.encoding import pack
 from ..protocol.entry import (
+    CHANNEL_POSTS,
     USUAL_QUALITY,
     VERSION,
     encode_header,
@@ -22,6 +23,7 @@ from ..protocol.entry import (
     verify_entry,
 )
 from ..protocol.errors import IntegrityError
+from .derived import links_of_post
 from .sqlite_database import Database
 from .sqlite_entries import UNREADABLE, entry_of, prefix_of
 
@@ -204,6 +206,44 @@ def _is_in_place(database: Database, stretch: Stretch, row: Sequence[Any]) -> bo
     )
     known = [parent_ms for (parent_ms,) in parents if parent_ms is not None]
     return not known or order_ms - 1 in known
+
+
+def faults_above(database: Database, faults: Iterable[Fault]) -> list[Fault]:
+    """Return what is wrong with the posts that misplaced answers answer, and with those above.
+
+    An answer stands behind what it answers, so it can be put right only together with that.
+    """
+    known = {(fault.log, fault.seq) for fault in faults}
+    waiting = [fault for fault in faults if fault.reason == MISPLACED]
+    found: list[Fault] = []
+    while waiting:
+        for log, seq in _answered_by(database, waiting.pop()):
+            if (log, seq) in known:
+                continue
+            known.add((log, seq))
+            for fault in faults_of(database, stretches_of(database, log, seq, seq)):
+                if fault.seq == seq:
+                    found.append(fault)
+                    waiting += [fault] if fault.reason == MISPLACED else []
+    return found
+
+
+def _answered_by(database: Database, fault: Fault) -> list[tuple[int, int]]:
+    """Return log and sequence number of what a post answers, if that is held."""
+    found = database.row(
+        "SELECT e.payload FROM arrival AS a JOIN entry AS e ON e.n = a.n + ? - a.first"
+        " WHERE a.log = ? AND ? BETWEEN a.first AND a.last",
+        (fault.seq, fault.log, fault.seq),
+    )
+    links = found and links_of_post(CHANNEL_POSTS, found[0])
+    if not links or links.parent is None:
+        return []
+    return database.rows(
+        "SELECT a.log, a.first + e.n - a.n FROM entry AS e"
+        " JOIN arrival AS a ON a.n = (SELECT max(n) FROM arrival WHERE n <= e.n)"
+        " WHERE substr(e.id, 1, 5) = ?",
+        (prefix_of(links.parent),),
+    )
 
 
 def entries_in(stretches: Iterable[Stretch]) -> int:
