@@ -25,8 +25,9 @@ from ..store.base import OWN, NodeStore, StoreError
 from .author import Author
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError, storage_error
+from .files import write_whole
 from .home import Home
-from .keys import DeviceKeys, write_whole
+from .keys import DeviceKeys
 from .names import check_own_line
 from .operations import InitResult, KeyWordsResult
 from .pen import Pen

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 import msgspec
 
 from .errors import Code, ServiceError
+from .files import sync_directory
 
 if TYPE_CHECKING:
     from .keys import KeyFiles
@@ -109,11 +110,16 @@ class Home:
     def make(self) -> None:
         """Create the directory, open to its owner alone, unless it is there.
 
+        No power cut takes it away again afterwards.
+
         Raises:
             ServiceError: a file stands in its place (``unsafe_home``).
         """
+        made = [each for each in (self.path, *self.path.parents) if not each.exists()]
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in made:
+                sync_directory(each.parent)
         except (FileExistsError, NotADirectoryError) as error:
             raise ServiceError(
                 Code.UNSAFE_HOME,

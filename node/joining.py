@@ -35,9 +35,10 @@ from ..store.base import OWN, NodeStore, Outcome
 from .beginning import OpenStore, ident_of_device, open_own_store, open_sqlite_store
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
+from .files import write_whole
 from .home import Home
 from .key_operations import AnswerResult, KeyAnswerResult, KeyRequestResult, RecordView
-from .keys import DeviceKeys, write_whole
+from .keys import DeviceKeys
 from .names import check_own_line
 from .operations import InitResult
 from .root_signing import certify

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +21,7 @@ from ..protocol.identity import device_key
 from ..protocol.noise import KeyPair as BoxKey
 from .clock import RandomBytes
 from .errors import Code, ServiceError
+from .files import NEW, sync_directory, write_whole
 from .home import AskPassphrase, nobody_to_ask
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _OTHERS: Final = 0o077
 _FILE_BYTES: Final = 2 * SECRET_BYTES + 1
-_NEW: Final = ".new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +289,9 @@ class KeyFiles:
     def _remove(self, names: Iterable[str]) -> None:
         """Remove files, and what an interrupted writing of them left."""
         for name in names:
-            for left in (name, f"{name}{_NEW}"):
+            for left in (name, f"{name}{NEW}"):
                 (self._directory / left).unlink(missing_ok=True)
-        _sync_directory(self._directory)
+        sync_directory(self._directory)
 
     def _require_private_directory(self) -> None:
         try:
@@ -340,34 +340,6 @@ def read_private(path: Path, most_bytes: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         _require_private(path, os.fstat(descriptor).st_mode, _FILE_MODE)
         return file.read(most_bytes + 1)
-
-
-def write_whole(path: Path, line: str | Callable[[int], str]) -> None:
-    """Write a small file, for its owner alone, so that it is there whole or not at all.
-
-    Also after a power cut, and without following a link.
-
-    Args:
-        line: what it shall hold, or what says so when it is given the file's descriptor.
-    """
-    temporary = path.with_name(f"{path.name}{_NEW}")
-    temporary.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, _FILE_MODE), "wb") as file:
-        text = line if isinstance(line, str) else line(file.fileno())
-        file.write(text.encode("ascii") + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _device_keys(device_seed: bytes, box_secret: bytes) -> DeviceKeys:

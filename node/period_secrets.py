@@ -21,7 +21,8 @@ from ..protocol.hashing import HASH_BYTES
 from ..protocol.sealing import SECRET_BYTES
 from .clock import RandomBytes
 from .errors import Code, ServiceError
-from .keys import read_private, write_whole
+from .files import write_whole
+from .keys import read_private
 
 PERIODS_FILE: Final = "periods"
 MAX_SECRETS: Final = 4_096

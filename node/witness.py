@@ -24,8 +24,8 @@ from ..protocol.entry import (
 from ..store.base import LogKey, NodeStore
 from .author import NEW_DEVICE
 from .errors import Code, ServiceError
+from .files import write_whole
 from .home import Home
-from .keys import write_whole
 from .place import birth_of
 
 WRITTEN_CHANNELS: Final = (CHANNEL_IDENTITY, CHANNEL_POSTS, CHANNEL_PRIVATE, CHANNEL_GROUPS)

@@ -305,3 +305,16 @@ def test_a_command_for_a_home_can_be_typed_as_it_stands(tmp_path: Path) -> None:
     """Also where the path has spaces."""
     home = Home(tmp_path / "my home")
     assert shlex.split(home.command("init")) == ["slowlight", "--home", str(home.path), "init"]
+
+
+def test_a_new_home_is_on_the_disk_with_every_directory_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut right after a beginning must not take the whole home."""
+    synced: list[Path] = []
+    monkeypatch.setattr("slowlight.node.home.sync_directory", synced.append)
+    home = Home(tmp_path / "new" / "deeper" / "ada")
+    home.make()
+    assert synced == [tmp_path / "new" / "deeper", tmp_path / "new", tmp_path]
+    home.make()
+    assert len(synced) == 3
