@@ -132,8 +132,8 @@ def require_room_beside(standing: Standing | None, held: Collection[bytes], devi
         standing: with the device; None: all of them stand.
         held: the devices of its identity that are held.
     """
-    known = {} if standing is None else standing.devices
-    stands = {key for key, one in known.items() if one.stands}
+    known = standing.devices.items() if standing is not None else ()
+    stands = {key for key, one in known if one.stands}
     crowd = [key for key in held if key in stands] if device in stands else held
     require_room_for_device(len(crowd))
 

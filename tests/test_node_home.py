@@ -251,7 +251,7 @@ def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
     home.database.write_bytes(b"not a database at all, not even nearly" * 100)
     with pytest.raises(ServiceError) as caught:
         open_sqlite_store(home)
-    assert (caught.value.code, caught.value.exit) == (Code.STORAGE, Exit.ERROR)
+    assert (caught.value.code, caught.value.exit) == (Code.INTEGRITY, Exit.INTEGRITY)
     assert str(home.database) in caught.value.message
 
 
