@@ -100,8 +100,8 @@ def storage_error(error: SlowlightError) -> ServiceError:
         return ServiceError(
             Code.INTEGRITY,
             str(error),
-            "fetch them from somebody who holds them: slowlight sync; if nobody does, go on with"
-            " a key of its own: slowlight key renew-device",
+            "fetch them from somebody who holds them: slowlight sync; if nobody does, begin a new"
+            " device: slowlight --home NEWDIR key add-device",
         )
     if isinstance(error, DamagedFileError):
         return ServiceError(

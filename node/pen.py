@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..store.base import NodeStore
-from .errors import Code, ServiceError
+from ..store.base import NodeStore, StoreError
+from .errors import Code, ServiceError, storage_error
 from .home import Home
 from .witness import Witness
 
@@ -12,13 +12,24 @@ class Pen:
     """Guards the device key of one home, as long as this process has it."""
 
     def __init__(self, home: Home, store: NodeStore, device: bytes) -> None:
-        """Look at the home once; what is found holds until it is opened again."""
+        """Look at the home once; what is found holds until it is opened again.
+
+        Only own entries that the disk damaged may come back meanwhile.
+
+        Raises:
+            ServiceError: the database fails at this first look into it.
+        """
         self._home = home
         self._witness = Witness(home, store, device)
+        self.objection = self._found()
+
+    def _found(self) -> ServiceError | None:
         try:
-            self.objection = self._witness.objection()
+            return self._witness.objection()
         except OSError as error:
-            self.objection = _unwritable(home, error)
+            return _unwritable(self._home, error)
+        except StoreError as error:
+            raise storage_error(error) from error
 
     def require(self) -> None:
         """Require that this home may sign now.
@@ -27,6 +38,8 @@ class Pen:
             ServiceError: ``integrity``: it is a copy, or was put back from an older one;
                 ``locked``: another process has taken the home.
         """
+        if self._witness.waits:
+            self.objection = self._found()
         if self.objection is not None:
             raise self.objection
         self._home.require_still_held()
@@ -42,6 +55,8 @@ class Pen:
             ServiceError: nothing may be sent. ``integrity``: of such an entry; ``storage``: it
                 cannot be noted.
         """
+        if self._witness.waits:
+            self.objection = self._found()
         if self.objection is not None:
             if not self._witness.names_all:
                 raise self.objection

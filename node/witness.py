@@ -21,9 +21,9 @@ from ..protocol.entry import (
     CHANNEL_POSTS,
     CHANNEL_PRIVATE,
 )
-from ..store.base import LogKey, NodeStore
+from ..store.base import LogKey, LostHeadError, NodeStore
 from .author import NEW_DEVICE
-from .errors import Code, ServiceError
+from .errors import Code, ServiceError, storage_error
 from .files import write_whole
 from .home import Home
 from .place import birth_of
@@ -63,6 +63,8 @@ class Witness:
         self._device = device
         self._covered: tuple[WrittenHead, ...] | None = None
         self._stated: tuple[WrittenHead, ...] | None = None
+        self.waits = False
+        """Whether own entries are lacking that may come back from peers."""
 
     def objection(self) -> ServiceError | None:
         """Say why this home must not sign with its device key; None if nothing speaks against it.
@@ -95,8 +97,11 @@ class Witness:
 
     @property
     def names_all(self) -> bool:
-        """Whether every own entry held here was sent before, as far as the witness says."""
-        return self._heads() == self._stated
+        """Whether every own entry held here was sent before, as far as the witness says.
+
+        Below entries that the disk damaged there is nothing that was not sent with them.
+        """
+        return self._kept_in_mind() == self._stated
 
     def cover(self) -> None:
         """Name the newest own entries, before they are sent to anyone.
@@ -107,10 +112,11 @@ class Witness:
         Raises:
             OSError: it cannot be written; then nothing may be sent.
         """
-        heads = self._heads()
+        heads = self._kept_in_mind()
         if heads == self._covered:
             return
         write_whole(self._home.witness, self._line(heads))
+        self._stated = heads
         if not self._store.setting(_SETTING):
             self._store.put_setting(_SETTING, "kept")
         self._covered = heads
@@ -128,18 +134,30 @@ class Witness:
         heads = ((c, self._store.head(LogKey(self._device, c))) for c in WRITTEN_CHANNELS)
         return tuple(WrittenHead(c, head.seq, head.id.hex()) for c, head in heads if head.seq >= 0)
 
+    def _kept_in_mind(self) -> tuple[WrittenHead, ...]:
+        """Return the own heads; where the disk damaged the newest entries, those that were sent."""
+        heads = {head.channel: head for head in self._heads()}
+        for sent in self._stated or ():
+            if self._store.has_lost_head(LogKey(self._device, sent.channel)):
+                heads[sent.channel] = sent
+        return tuple(heads[channel] for channel in sorted(heads))
+
     def _doubt(self, stated: _Statement, birth: str) -> ServiceError | None:
         machine = self._home.machine()
         if machine and stated.machine and machine != stated.machine:
             return self._refusal(f"{self._home.path} was made on another machine")
         if birth != stated.birth:
             return self._refusal(f"{self._home.path} is a copy, or was put back from a backup")
-        for head in stated.heads:
-            if self._store.entry(bytes.fromhex(head.id)) is None:
+        lacking = [h for h in stated.heads if self._store.entry(bytes.fromhex(h.id)) is None]
+        for head in lacking:
+            if not self._store.has_lost_head(LogKey(self._device, head.channel)):
                 return self._refusal(
                     f"{self._home.database} is older than what this device has sent already:"
                     f" it lacks entry {head.seq} of channel {head.channel}"
                 )
+        self.waits = bool(lacking)
+        if lacking:
+            return storage_error(LostHeadError())
         self._covered = stated.heads
         return None
 

@@ -689,6 +689,10 @@ class NodeStore(LogStore, Protocol):
         """Return how much of the store each identity takes, the largest first."""
         ...
 
+    def has_lost_head(self, key: LogKey) -> bool:
+        """Say whether entries above the head of a log were damaged and have not come back."""
+        ...
+
     def file_state(self) -> FileState:
         """Return how the store lies on the disk; costs little."""
         ...

@@ -10,14 +10,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from .base import FileState, Share, StoreError
+from ..protocol.entry import log_id
+from .base import FileState, LogKey, Share, StoreError
 from .quota import Limits, distances, excess
 from .scrub import MAX_NAMED, Damage, ScrubSlice
 from .sqlite_database import Database, explained
 from .sqlite_eviction import evict_oldest, held_by_person
 from .sqlite_people import SqlitePeople
 from .sqlite_places import disagreements, mend_places
-from .sqlite_quarantine import forget_returned, quarantine
+from .sqlite_quarantine import forget_returned, has_lost_head, quarantine
 from .sqlite_scrub import MISPLACED, Fault, entries_in, faults_above, faults_of, stretches_after
 
 _MAX_COMPLAINTS: Final = 20
@@ -74,6 +75,10 @@ class SqliteCare(SqlitePeople):
             """
         )
         return sorted((Share(*row) for row in rows), key=lambda share: -share.bytes)
+
+    def has_lost_head(self, key: LogKey) -> bool:
+        found = self._database.row("SELECT n, seq FROM log WHERE id = ?", (log_id(*key),))
+        return found is not None and has_lost_head(self._database, *found)
 
     def file_state(self) -> FileState:
         database = self._database

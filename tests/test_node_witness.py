@@ -260,3 +260,90 @@ def test_who_lost_a_shared_home_signs_no_more(tmp_path: Path) -> None:
         assert caught.value.exit is Exit.LOCKED
         client.call(READ, ReadRequest())
     assert head(home) == 0
+
+
+def damage(home: Home, *texts: bytes) -> None:
+    """Change the texts of own posts on the disk, and let a scrub find it."""
+    store = SqliteStore(home.database)
+    try:
+        for text in texts:
+            with store.database.writing():
+                store.database.write(
+                    "UPDATE entry SET payload = CAST(payload || x'00' AS BLOB)"
+                    " WHERE instr(payload, ?)",
+                    (text,),
+                )
+        assert store.scrub(after=0, limit=1_000, now_ms=0).damaged == len(texts)
+    finally:
+        store.close()
+
+
+def test_a_home_whose_newest_entries_were_damaged_can_fetch_them(tmp_path: Path) -> None:
+    """It may talk to those who hold them, remembers that it sent them, and signs none anew."""
+    home = made(tmp_path / "home")
+    for text in ("kept", "sent, then damaged", "the newest"):
+        post(home, text)
+    send(home)
+    sent = home.witness.read_bytes()
+    key = LogKey(home.keys.device_keys().device, CHANNEL_POSTS)
+    store = SqliteStore(home.database)
+    held = store.read_run(key, 0, 2, end_known=False, max_bytes=60_000, now_ms=0)
+    store.close()
+    assert held is not None
+    damage(home, b"sent, then damaged", b"the newest")
+    for _ in range(2):
+        error = refused(home)
+        assert "slowlight sync" in error.hint
+        assert "key add-device" in error.hint
+        send(home)
+        assert home.witness.read_bytes() == sent
+    store = SqliteStore(home.database)
+    try:
+        pen = Pen(home, store, key.device)
+        assert pen.objection is not None
+        store.ingest([held], received_ms=0, via="peer")
+        pen.require()
+    finally:
+        store.close()
+    post(home, "goes on")
+    assert head(home) == 3
+
+
+def test_damage_while_a_node_runs_takes_nothing_from_the_witness(tmp_path: Path) -> None:
+    """What was sent stays known, or an older copy could be signed on from."""
+    home = made(tmp_path / "home")
+    post(home, "kept")
+    post(home, "the newest")
+    store = SqliteStore(home.database)
+    try:
+        pen = Pen(home, store, home.keys.device_keys().device)
+        pen.before_sending()
+        before = home.witness.read_bytes()
+        with store.database.writing():
+            store.database.write("UPDATE entry SET payload = x'00' WHERE instr(payload, 'newest')")
+        assert store.scrub(after=0, limit=1_000, now_ms=0).damaged == 1
+        pen.before_sending()
+        assert home.witness.read_bytes() == before
+    finally:
+        store.close()
+
+
+def test_a_damaged_file_is_told_at_the_first_look(tmp_path: Path) -> None:
+    """Not with a trace of the program, and with what to type next."""
+    home = made(tmp_path / "home")
+    post(home)
+    send(home)
+    store = SqliteStore(home.database)
+    (page,) = store.database.row("SELECT rootpage FROM sqlite_schema WHERE name = 'entry'")
+    (page_bytes,) = store.database.row("PRAGMA page_size")
+    store.close()
+    with home.database.open("r+b") as file:
+        file.seek((page - 1) * page_bytes)
+        file.write(b"\xa5" * page_bytes)
+    with (
+        pytest.raises(ServiceError, match="damaged") as caught,
+        open_client(home, Config(), "slowlight read"),
+    ):
+        pass
+    assert caught.value.exit == Exit.INTEGRITY
+    assert "slowlight db rebuild" in caught.value.hint
