@@ -1,4 +1,8 @@
-"""Who may greet in the name of an identity: a device that is ended or forgotten may not."""
+"""Who may greet in the name of an identity: a device that has ended may not.
+
+One that a rotation forgot may: a restored device is of the first epoch and hears of every rotation
+from those it calls. Nothing that it writes counts until it is readmitted.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,11 @@ def may_greet(store: LogStore, ident: VerifiedIdent, device: bytes) -> bool:
         return True
     certificates = [one.record for one in ident.devices if one.certificate.device == device]
     known = standing_of(ident.inception, records, certificates).devices.get(device)
-    return known is not None and known.open
+    return known is not None and (known.open or not known.stands)
 
 
 def is_ended(store: LogStore, identity: bytes, device: bytes) -> bool:
-    """Say whether a known device has ended or was forgotten, by what is held here."""
+    """Say whether a known device has ended, by what is held here."""
     standing = store.standing(identity)
     known = None if standing is None else standing.devices.get(device)
-    return known is not None and not known.open
+    return known is not None and known.stands and not known.open

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
@@ -27,11 +27,14 @@ from .clock import RandomBytes, WallClock
 from .config import Config
 from .errors import Code, ServiceError
 from .exchange import DialError
-from .greetings import may_greet
+from .greetings import is_ended, may_greet
 from .keys import DeviceKeys
 from .logs import Log, no_log
 from .peering import token_for
 from .switchboard import BeforeSending, Dialled, Switchboard, sends_freely
+
+OWN_END: Final = "this device was closed by a record signed with your words: slowlight key devices"
+"""Why another device of the own identity is not worth calling."""
 
 
 class Listening(Protocol):
@@ -124,11 +127,22 @@ class TcpCarrier:
 class Caller:
     """Opens links to peers, and believes only whom it meant to call."""
 
-    def __init__(self, store: NodeStore, identity: bytes, keys: LinkKeys, carrier: Carrier) -> None:
+    def __init__(
+        self,
+        store: NodeStore,
+        identity: bytes,
+        device: bytes,
+        keys: LinkKeys,
+        carrier: Carrier,
+        *,
+        clock: WallClock,
+    ) -> None:
         self._store = store
         self._identity = identity
+        self._device = device
         self._keys = keys
         self._carrier = carrier
+        self._clock = clock
 
     async def __call__(self, peer: Peer) -> Dialled:
         """Try the addresses of a peer in order; see `Dial`."""
@@ -160,7 +174,15 @@ class Caller:
             raise RefusedError("another node answers at this address")
         if not may_greet(self._store, ident, device):
             raise RefusedError("this device has ended; its person has others")
+        if ident.identity == self._identity:
+            self._hear_of_own_end(ident)
         return ProvenPeer(ident.identity, device)
+
+    def _hear_of_own_end(self, ident: VerifiedIdent) -> None:
+        """Take up what another device of ours says: it will not let in one that has ended."""
+        self._store.ingest([ident], received_ms=self._clock(), via=ident.identity.hex())
+        if is_ended(self._store, self._identity, self._device):
+            raise RefusedError(OWN_END)
 
 
 def prove(static: bytes, greeting: Greeting) -> tuple[VerifiedIdent, bytes]:
@@ -218,7 +240,14 @@ def make_board(
         store,
         identity,
         keys.device,
-        Caller(store, identity, link_keys(keys, config, random_bytes), carrier),
+        Caller(
+            store,
+            identity,
+            keys.device,
+            link_keys(keys, config, random_bytes),
+            carrier,
+            clock=clock,
+        ),
         clock=clock,
         log=log,
         most_links=config.limits.links,

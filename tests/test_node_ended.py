@@ -11,24 +11,36 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.greetings import is_ended, may_greet
+from slowlight.node.home import Home
 from slowlight.node.key_operations import ENACT, EnactRequest, RecordView
 from slowlight.node.operations import (
+    ADD_PEER,
     FOLLOW,
     POST,
     SHOW,
     STATUS,
+    AddPeerRequest,
     FollowRequest,
     PostRequest,
     ShowRequest,
     StatusRequest,
 )
+from slowlight.node.restoring import restore
 from slowlight.node.sealer import address
 from slowlight.protocol.entry import CHANNEL_POSTS
 from slowlight.protocol.identity import LogEnd, Revocation, SignedRecord, root_key, sign_revocation
+from slowlight.protocol.words import words_from_seed
 from slowlight.store.base import LogKey
 from slowlight.store.memory import MemoryStore
-from tests.memory_net import Running, net, running
-from tests.nodes import RecordedLinks, make_home, service_of
+from tests.memory_net import Running, net, run_home, running
+from tests.nodes import (
+    NodeHome,
+    OpenMemoryStore,
+    RecordedLinks,
+    make_home,
+    seeded,
+    service_of,
+)
 from tests.owners import open_device, revoked, rotated, with_records
 from tests.people import START_MS, Person
 
@@ -47,6 +59,22 @@ def revocation_of(node: Running) -> SignedRecord:
     end = LogEnd(CHANNEL_POSTS, head.seq, head.id)
     root = root_key(node.made.home.keys.root_seed(), 0)
     return sign_revocation(root, Revocation(identity, 0, device, (end,)))
+
+
+def second_device(path: Path, ada: NodeHome) -> NodeHome:
+    """A further machine on which ada's words were typed."""
+    random_bytes = seeded(9)
+    made = NodeHome(Home(path), OpenMemoryStore(random_bytes(8)), random_bytes)
+    restore(
+        made.home,
+        " ".join(words_from_seed(ada.home.keys.root_seed(), "english")),
+        label="new",
+        dry_run=False,
+        clock=made.clock,
+        random_bytes=random_bytes,
+        open_store=made.open_store,
+    )
+    return made
 
 
 async def test_an_ended_device_is_shown_the_door(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -71,8 +99,43 @@ async def test_an_ended_device_is_shown_the_door(tmp_path: Path, autojump_clock:
         assert ada.texts() == ["still mine"]
 
 
+async def test_a_closed_device_hears_of_it_from_one_that_will_not_let_it_in(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Both are one person's: the record stands in the greeting of the device that is called."""
+    ada = make_home(tmp_path / "ada", 1, "ada")
+    new = second_device(tmp_path / "new", ada)
+    carrier = net()
+    async with trio.open_nursery() as nursery:
+        old = await run_home(ada, carrier, nursery)
+        phone = await run_home(new, carrier, nursery)
+        phone.service.call(ADD_PEER, AddPeerRequest(who=old.invite()))
+        phone.service.call(POST, PostRequest(text="from the phone"))
+        await wait_all_tasks_blocked()
+        assert old.texts() == ["from the phone"]
+        await phone.stop()
+
+        root = root_key(ada.home.keys.root_seed(), 0)
+        head = ada.store.head(LogKey(device_of(phone), CHANNEL_POSTS))
+        ends = (LogEnd(CHANNEL_POSTS, head.seq, head.id),)
+        record = sign_revocation(root, Revocation(old.service.identity, 0, device_of(phone), ends))
+        view = RecordView(kind="revoke", body=record.body.hex(), signature=record.signature.hex())
+        old.service.call(ENACT, EnactRequest(records=(view,)))
+
+        phone = await run_home(new, carrier, nursery)
+        await wait_all_tasks_blocked()
+        assert is_ended(new.store, old.service.identity, device_of(phone))
+        with pytest.raises(ServiceError, match="this device has ended"):
+            phone.service.call(POST, PostRequest(text="no more"))
+        phone.stopping.set()
+        old.stopping.set()
+
+
 def test_a_greeting_is_judged_with_what_is_held_here() -> None:
-    """The record may be in the greeting, here, or in neither."""
+    """The record may be in the greeting, here, or in neither.
+
+    What a rotation forgot may greet: who has only words hears of it no other way.
+    """
     laptop, phone = Person(1), Person(1, device_number=1)
     end = revoked(phone)
     store = MemoryStore(bytes(8))
@@ -84,7 +147,9 @@ def test_a_greeting_is_judged_with_what_is_held_here() -> None:
     reopened = with_records(phone, rotated(laptop, open_device(laptop), open_device(phone)))
     assert may_greet(store, reopened, phone.device)
     forgetting = with_records(phone, rotated(laptop, open_device(laptop)))
-    assert not may_greet(store, forgetting, phone.device)
+    assert may_greet(store, forgetting, phone.device)
+    store.ingest([forgetting], received_ms=START_MS, via="")
+    assert not is_ended(store, phone.identity, phone.device)
 
 
 def test_nothing_is_sealed_to_an_ended_device() -> None:
