@@ -60,7 +60,9 @@ def address(store: NodeStore, identities: Iterable[bytes], now_ms: int) -> Addre
 
 def _open_devices(store: NodeStore, identity: bytes) -> list[Device]:
     standing = store.standing(identity)
-    known = {} if standing is None else standing.devices
+    if standing is None:
+        return []
+    known = standing.devices
     return [
         one for one in store.devices(identity) if one.device in known and known[one.device].open
     ]
