@@ -232,7 +232,9 @@ class MemoryLog:
                 payload_entry = filled_stub(
                     held.entry, arrival.received_ms - held.received_ms, entry
                 )
-                held = replace(held, entry=payload_entry, **arrival._asdict())
+                # What was written here and comes back is no sign of a copy of this home.
+                via = OWN if held.via == OWN else arrival.via
+                held = replace(held, entry=payload_entry, received_ms=arrival.received_ms, via=via)
                 filled.append(entry.seq)
             self.entries[entry.seq] = held
             below = entry.id

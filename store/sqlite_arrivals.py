@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ..protocol.content import post_links
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, SALT_BYTES, Entry
+from .base import OWN
 from .serving import is_alive
 from .sqlite_database import Database
 from .sqlite_deletion import take_ids, take_words, unwant_marked
@@ -41,6 +42,8 @@ class Stretch(NamedTuple):
     """Those that are kept for good, by sequence number."""
     stands: bool = True
     """Whether they count as said by the identity: void posts are in no view."""
+    own: bool = False
+    """Whether this node wrote them, and a peer brought back what of them was gone."""
 
     def id_at(self, seq: int) -> bytes | None:
         """Return the id of the entry with this sequence number, if it is one of these."""
@@ -85,13 +88,15 @@ class Arrivals:
         stretches.sort(key=lambda stretch: stretch.entries[0].t_ms)
         (newest,) = self._database.row("SELECT max(n) FROM entry")
         first_n = n = (newest or 0) + 1
-        source = self._source()
+        source = self._source(self._via)
+        own_source = self._source(OWN) if any(each.own for each in stretches) else source
         rows: list[tuple[Any, ...]] = []
         arrivals: list[tuple[int, ...]] = []
         for stretch in stretches:
             posts = self._add_rows(rows, stretch, n)
             first, last = stretch.entries[0].seq, stretch.entries[-1].seq
-            arrivals.append((n, stretch.log, first, last, self._received_ms, source, posts))
+            via = own_source if stretch.own else source
+            arrivals.append((n, stretch.log, first, last, self._received_ms, via, posts))
             n += len(stretch.entries)
         self._database.write_many(_INSERT, rows)
         self._database.write_many("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?)", arrivals)
@@ -151,11 +156,11 @@ class Arrivals:
             rows.append((n, bytearray(entry_id), *place, rest, signature, held, hole))
         return posts
 
-    def _source(self) -> int:
-        found = self._database.row("SELECT n FROM source WHERE via = ?", (self._via,))
+    def _source(self, via: str) -> int:
+        found = self._database.row("SELECT n FROM source WHERE via = ?", (via,))
         if found:
             return int(found[0])
-        return self._database.insert("INSERT INTO source (via) VALUES (?)", (self._via,))
+        return self._database.insert("INSERT INTO source (via) VALUES (?)", (via,))
 
 
 def _consecutive(entries: Sequence[Entry]) -> list[Sequence[Entry]]:

@@ -298,11 +298,12 @@ class Intake:
         written = sorted((*entries, *filled)) if filled else entries
         if not written:
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
-        for part, stands in zip(parted(written, log.ending), (True, False), strict=True):
-            if part:
-                self._arrivals.add(
-                    Stretch(n, log.identity, log.key.channel, part, signatures, stands)
-                )
+        # What was written here and filled again by a peer is no sign of a copy of this home.
+        for own, these in ((True, filled), (False, entries)) if log.own else ((False, written),):
+            for part, stands in zip(parted(these, log.ending), (True, False), strict=True):
+                if part:
+                    place = n, log.identity, log.key.channel
+                    self._arrivals.add(Stretch(*place, part, signatures, stands, own))
         if entries:
             piece = Held(proven.entries[0].seq, newest.seq, prev, proven.signature)
             self._join(n, piece, touched)

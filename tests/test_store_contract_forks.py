@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slowlight.protocol.content import Delete, EntryRange
 from slowlight.protocol.entry import CHANNEL_POSTS, log_id
 from slowlight.protocol.fork import MAX_BRANCH_ENTRIES, ForkProof, decode_fork, prove_fork
 from slowlight.protocol.frames import LogState
@@ -13,6 +14,7 @@ from slowlight.protocol.run import BLOCK
 from slowlight.store.base import OWN, ForkedLog, LogKey, NodeStore, Outcome
 from slowlight.store.forks import MAX_FORK_BYTES_OF_IDENTITY
 from slowlight.store.memory import MemoryStore
+from tests.owners import revoked, with_records
 from tests.people import Person
 from tests.stores import (
     RECEIVED_MS,
@@ -249,6 +251,23 @@ def test_an_own_entry_from_elsewhere_is_noticed(store: NodeStore) -> None:
     take(store, eve.run() if store.fork(posts_of(ada)) else ada.run(first=1))
     assert store.written_elsewhere(ada.device)
     assert not store.written_elsewhere(Person(9).device)
+
+
+def test_an_own_text_that_a_peer_brings_back_is_no_sign_of_a_copy(store: NodeStore) -> None:
+    """It was deleted by a thief, whose order was voided: the owner goes on writing."""
+    laptop, thief = Person(1), Person(1, device_number=1)
+    mine, other = laptop.posts(2)
+    thief.write(CHANNEL_POSTS, Delete((EntryRange(1, 0, 0, laptop.device),)))
+    store.ingest([laptop.verified_ident()], received_ms=RECEIVED_MS, via=OWN)
+    store.append(posts_of(laptop), laptop.signed(), received_ms=RECEIVED_MS)
+    take(store, thief.verified_ident(), thief.run())
+    assert [post.held.entry.id for post in store.timeline()] == [other.id]
+    take(store, with_records(laptop, revoked(thief)))
+    take(store, laptop.run())
+    back = store.entry(mine.id)
+    assert back is not None
+    assert (back.entry.payload, back.via) == (mine.payload, OWN)
+    assert not store.written_elsewhere(laptop.device)
 
 
 def test_a_fork_of_an_own_log_is_noticed(store: NodeStore) -> None:
