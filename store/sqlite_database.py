@@ -25,6 +25,11 @@ _BUSY_S: Final = 2.0
 """How long to wait for another program that has the database open."""
 _CACHED_STATEMENTS: Final = 256
 """More than there are different ones."""
+_WITHOUT_SHARED_MEMORY: Final = (
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+)
 
 Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
@@ -42,16 +47,16 @@ class Database:
         self._doubtful = False
         try:
             secure_log(path)
-            self.connection = sqlite3.connect(
-                path,
-                timeout=_BUSY_S,
-                isolation_level=None,
-                cached_statements=_CACHED_STATEMENTS,
-            )
+            self.connection = self._connect()
         except (sqlite3.Error, OSError) as error:
             raise explained(path, error) from error
         try:
-            self._prepare()
+            try:
+                self._prepare()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _WITHOUT_SHARED_MEMORY:
+                    raise
+                self._prepare_alone()
             sync_names(path)
         except (sqlite3.Error, OSError) as error:
             self.connection.close()
@@ -59,6 +64,24 @@ class Database:
         except BaseException:
             self.connection.close()
             raise
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self.path,
+            timeout=_BUSY_S,
+            isolation_level=None,
+            cached_statements=_CACHED_STATEMENTS,
+        )
+
+    def _prepare_alone(self) -> None:
+        """Open without the file that programs share, for which a full disk has no room.
+
+        Nobody else can open the database meanwhile; all that is in it can be read.
+        """
+        self.connection.close()
+        self.connection = self._connect()
+        self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._prepare()
 
     def _prepare(self) -> None:
         execute = self.connection.execute

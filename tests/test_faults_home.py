@@ -244,20 +244,39 @@ def limit_files(most_bytes: int) -> Callable[[], None]:
     return limit
 
 
+def typed_without_room(
+    home: Home, most_bytes: int, *command: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command that can write no file beyond so many bytes."""
+    return subprocess.run(
+        [*COMMAND, "--home", home.path, *command],
+        env=environment(home.path.parent, {"PYTHONDONTWRITEBYTECODE": "1"}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+        preexec_fn=limit_files(most_bytes),
+    )
+
+
+@pytest.mark.parametrize("most_bytes", [0, 1_000, 40_000])
+def test_commands_read_on_where_nothing_can_be_written(home: Home, most_bytes: int) -> None:
+    """Not even the file that several readers of a database would share."""
+    for command, said in (
+        (("read", "--all"), b"before"),
+        (("status",), b"not running"),
+        (("db", "check"), b"Sound"),
+    ):
+        done = typed_without_room(home, most_bytes, *command)
+        assert (done.returncode, said in done.stdout) == (0, True), done.stderr
+
+
 @pytest.mark.parametrize("most_bytes", [0, 1_000, 40_000])
 def test_a_command_without_room_leaves_nothing_half_done(home: Home, most_bytes: int) -> None:
     """Neither a post, which is as if never written, nor a beginning, which is gone on with."""
     new = Home(home.path.with_name("new"))
     for each, command in ((home, ("post", "x" * 30_000)), (new, ("init", "--name", "new"))):
-        done = subprocess.run(
-            [*COMMAND, "--home", each.path, *command],
-            env=environment(home.path.parent, {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            check=False,
-            preexec_fn=limit_files(most_bytes),
-        )
+        done = typed_without_room(each, most_bytes, *command)
         assert (done.returncode, done.stdout) == (1, b"")
         assert done.stderr.startswith(b"error: ")
         assert b"Traceback" not in done.stderr
