@@ -7,10 +7,12 @@ calls into requests, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
 
 from .. import __version__
 from ..store.base import NodeStore, Peer, StoreError
@@ -259,7 +261,8 @@ class Service:
         peers, timeout_s = self._peers_to_sync(request.who), request.timeout_ms / 1_000
         ends = await self._links.exchange(peers, timeout_s, tell)
         if self.readmit():
-            ends = await self._links.exchange(peers, timeout_s, tell)  # let them know at once
+            later = await self._links.exchange(peers, timeout_s, tell)  # let them know at once
+            ends = [_together(*both) for both in zip(ends, later, strict=True)]
         fresh = Views(self._store, self.identity)
         return SyncResult(
             outcomes=tuple(_outcome(end, fresh) for end in ends),
@@ -333,6 +336,12 @@ def _outcome(end: ExchangeEnd, views: Views) -> SyncOutcome:
         counts=end.counts,
         took_ms=end.took_ms,
     )
+
+
+def _together(first: ExchangeEnd, second: ExchangeEnd) -> ExchangeEnd:
+    """Return how two exchanges with one peer ended, with all that both carried."""
+    counts = _total([msgspec.structs.replace(first.counts, wanted=0), second.counts])
+    return replace(second, counts=counts, took_ms=first.took_ms + second.took_ms)
 
 
 def _total(counts: Sequence[SyncCounts]) -> SyncCounts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,21 +20,26 @@ from slowlight.node.key_operations import (
     EnactRequest,
     PlanRotationRequest,
 )
+from slowlight.node.links import ExchangeEnd, OnNews
 from slowlight.node.operations import (
     ADD_PEER,
     FOLLOW,
+    INVITE,
     POST,
     AddPeerRequest,
     FollowRequest,
+    InviteRequest,
     KeyRestoreResult,
     PostRequest,
+    SyncCounts,
+    SyncRequest,
 )
 from slowlight.node.restoring import restore
 from slowlight.node.root_signing import sign_plan
 from slowlight.node.service import Service
 from slowlight.protocol.ident import verify_ident
 from slowlight.protocol.words import words_from_seed
-from slowlight.store.base import NodeStore
+from slowlight.store.base import NodeStore, Peer
 from tests.memory_net import net, run_home, running
 from tests.nodes import NodeHome, OpenMemoryStore, RecordedLinks, make_home, seeded, service_of
 from tests.people import START_MS
@@ -102,6 +108,46 @@ def test_a_restored_device_readmits_itself_when_it_hears_of_a_rotation(tmp_path:
     assert not new.readmit()
     assert not devices(new).readmits
     new.call(POST, PostRequest(text="after it"))
+
+
+class TellingLinks(RecordedLinks):
+    """Links to a friend who brings what it knows, and at the next exchange takes the rest."""
+
+    def __init__(self, to: NodeStore, of: NodeHome) -> None:
+        super().__init__()
+        self._to, self._of = to, of
+
+    async def exchange(
+        self, peers: Sequence[Peer], timeout_s: float, on_news: OnNews
+    ) -> list[ExchangeEnd]:
+        """Bring the rotation."""
+        await trio.lowlevel.checkpoint()
+        first = standing_epoch(self._to, self._of) == 0
+        tell(self._to, self._of)
+        counts = SyncCounts(entries_in=3) if first else SyncCounts(entries_out=1)
+        return [ExchangeEnd(peer, "host:1", "in_sync", "", counts, 5) for peer in peers]
+
+
+def standing_epoch(store: NodeStore, of: NodeHome) -> int:
+    """Return the epoch that a store knows of somebody."""
+    standing = store.standing(service_of(of, RecordedLinks()).identity)
+    assert standing is not None
+    return standing.epoch
+
+
+async def test_the_receipt_of_a_sync_counts_what_came_before_the_readmission(
+    tmp_path: Path,
+) -> None:
+    """To readmit itself the node exchanges twice; the person sees one receipt of all of it."""
+    ada = make_home(tmp_path / "ada", 1, "ada")
+    rotate(ada)
+    machine, _ = restored(tmp_path / "new", ada)
+    new = service_of(machine, TellingLinks(machine.store, ada))
+    bob = service_of(make_home(tmp_path / "bob", 2, "bob"), RecordedLinks())
+    new.call(ADD_PEER, AddPeerRequest(who=bob.call(INVITE, InviteRequest()).uri))
+    receipt = await new.sync(SyncRequest(), lambda _event: None)
+    assert (receipt.total.entries_in, receipt.total.entries_out) == (3, 1)
+    assert (receipt.in_sync, receipt.took_ms) == (1, 10)
 
 
 def test_a_device_that_was_left_out_on_purpose_stays_out(tmp_path: Path) -> None:
