@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .figures import Figure, table, write
 
-PARTS = ("ingest", "wire", "conversation", "posting", "startup", "reconcile", "store")
+PARTS = ("ingest", "wire", "conversation", "posting", "startup", "reconcile", "store", "forks")
 OUTPUT = Path("build/bench.json")
 
 

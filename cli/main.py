@@ -43,6 +43,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
             "follows": Listed("people", "List whom someone follows"),
             "name": Listed("people", "Give someone a name that only you see"),
             "profile": Listed("people", "Read a profile, or change yours"),
+            "forks": Listed("forks", "List devices that signed two things as one"),
         },
         "Network": {
             "run": Listed("running", "Run the node, so that it meets others"),

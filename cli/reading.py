@@ -236,6 +236,8 @@ def _facts(entry: EntryView) -> Iterator[tuple[str, str]]:
         yield "void", _VOID[entry.void]
         if entry.voided_by is not None:
             yield "voided by", f"the signed record {entry.voided_by}"
+    if entry.fork:
+        yield "fork", _FORK[entry.fork]
     for cited in entry.seen:
         yield "after", cited
 
@@ -247,6 +249,13 @@ _VOID: Final = {
     "off branch": "its log forks, and its author named another branch",
 }
 """Why an entry does not count."""
+
+
+_FORK: Final = {
+    "common": "its log forks further up; this entry is valid",
+    "branch": "its device signed something else under the same number: slowlight forks",
+}
+"""Where an entry of a forked log stands."""
 
 
 def _kind(entry: EntryView) -> str:

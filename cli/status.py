@@ -29,7 +29,10 @@ def status_command(shell: Shell) -> None:
     with shell.node("status") as node:
         status = node.call(STATUS, StatusRequest())
         peers = () if shell.as_json else node.call(PEERS, PeersRequest()).peers
-    shell.answer(status, _status(status, peers, shell.screen.width, shell.now_ms()))
+    shell.answer(
+        status,
+        _status(status, peers, shell.screen.width, shell.now_ms(), shell.command("forks")),
+    )
     if not status.running:
         shell.advise(f"Next: {shell.command('run')}")
     elif not peers and not shell.as_json:
@@ -37,8 +40,9 @@ def status_command(shell: Shell) -> None:
 
 
 def _status(
-    status: StatusResult, peers: Sequence[PeerView], width: int, now_ms: int
+    status: StatusResult, peers: Sequence[PeerView], width: int, now_ms: int, forks: str
 ) -> Iterator[Line]:
+    """Yield the whole screen; ``forks`` is the command that lists forked logs."""
     yield line(_verdict(status, peers))
     for peer in peers:
         link = next((link for link in status.links if link.device == peer.device), None)
@@ -48,7 +52,7 @@ def _status(
         if link.device not in known:
             yield from flow(_link(link), width, indent=2)
     yield EMPTY
-    yield from table(_facts(status, now_ms), width, indent=0)
+    yield from table(_facts(status, now_ms, forks), width, indent=0)
 
 
 def _verdict(status: StatusResult, peers: Sequence[PeerView]) -> Span:
@@ -87,7 +91,7 @@ def _link(link: LinkView) -> Iterator[Span]:
     yield Span(f"dialled {link.address}" if link.direction == "out" else "it called")
 
 
-def _facts(status: StatusResult, now_ms: int) -> Iterator[tuple[str, str]]:
+def _facts(status: StatusResult, now_ms: int, forks: str) -> Iterator[tuple[str, str]]:
     yield "you are", status.person.label
     if status.running:
         since = duration(now_ms - status.started_ms)
@@ -108,6 +112,17 @@ def _facts(status: StatusResult, now_ms: int) -> Iterator[tuple[str, str]]:
     )
     if status.search_behind:
         yield "search", f"{count(status.search_behind, 'post')} still to be indexed"
+    if status.forks:
+        yield "forks", _forks(status, forks)
     if status.purge_due:
         yield "deleted", "texts are still being taken off this disk; a running node does it"
     yield "home", f"{status.home}, {size(status.file_bytes)}"
+
+
+def _forks(status: StatusResult, command: str) -> str:
+    """Name those first about which something can be done here."""
+    own, others = status.own_forks, status.forks - status.own_forks
+    if not own:
+        return f"{count(others, 'log')}, nothing for you to do: {command}"
+    beside = f", {others:,} of others or closed devices" if others else ""
+    return f"{count(own, 'log')} of yours{beside}: {command}"

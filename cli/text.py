@@ -98,6 +98,8 @@ def _head(post: PostView, now_ms: int) -> Iterator[Span]:
         yield Span(f"to {_named(post.mentions)}")
     if post.edited_ms:
         yield Span(f"edited {ago(post.edited_ms, now_ms)}")
+    if post.fork == "branch":
+        yield Span("on a fork", Style.ODD)
     if post.expire_ms:
         yield Span(f"text expires {ago(post.claimed_ms + post.expire_ms, now_ms)}")
 

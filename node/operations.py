@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -70,6 +70,10 @@ class Operation(Generic[Q, R]):
 
 # People and entries
 
+ForkPlace: TypeAlias = Literal["", "common", "branch"]
+"""Where an entry of a forked log stands: below the fork and valid like any other, or on one of the
+branches, which say different things under one number. Empty: no fork of its log is known."""
+
 
 class Person(View, frozen=True):
     """An identity as this reader knows it."""
@@ -95,7 +99,7 @@ class PostView(View, frozen=True):
     device: str
     seq: int
     n: int
-    """Rises with the order of arrival here, from 1."""
+    """Rises with the order of arrival here, from 1; 0: kept beside its log, on another branch."""
     claimed: str
     claimed_ms: int
     """When the author says it was written."""
@@ -131,6 +135,8 @@ class PostView(View, frozen=True):
     """What changed, in the author's words."""
     parent_deleted: bool = False
     """Whether its author deleted what this answers."""
+    fork: ForkPlace = ""
+    """Where it stands if its log forks; see `ForksRequest`."""
 
 
 class EntryView(View, frozen=True):
@@ -173,6 +179,8 @@ class EntryView(View, frozen=True):
     """Why it does not count as said by its author; empty: it does."""
     voided_by: str | None = None
     """Hash of the signed record that voids it."""
+    fork: ForkPlace = ""
+    """Where it stands if its log forks; see `ForksRequest`."""
 
 
 # Status
@@ -241,6 +249,10 @@ class StatusResult(Result, frozen=True):
     """Posts that the search index has not read yet."""
     purge_due: bool = False
     """Whether something of deleted texts may still be on this disk."""
+    forks: int = 0
+    """Logs that are known to be forked, own ones among them."""
+    own_forks: int = 0
+    """Those of own devices that still write."""
 
 
 # Writing
@@ -480,6 +492,49 @@ class FollowsResult(Result, frozen=True):
 
     person: Person
     follows: tuple[FollowView, ...]
+
+
+class ForksRequest(Request, frozen=True):
+    """Which devices signed two entries with one number?"""
+
+    who: str = ""
+    """Only logs of this identity (who); empty: of all."""
+
+
+class ForkBranchView(View, frozen=True):
+    """The first entry of a branch."""
+
+    id: str
+    short_id: str
+    held: bool
+    """Whether it is here, so that it can be shown."""
+
+
+class ForkView(View, frozen=True):
+    """A log that its device forked, as two signatures prove."""
+
+    person: Person
+    device: str
+    device_short_id: str
+    device_label: str
+    """Its name in its certificate; empty: it has none."""
+    this: bool
+    """Whether it is the device of this home."""
+    closed: bool
+    """Whether its identity has closed the device: nothing is left to be done."""
+    channel: int
+    frozen_from: int
+    """The lowest number that has two entries; what is below is valid."""
+    branches: tuple[ForkBranchView, ForkBranchView]
+    """The two entries with this number."""
+    kept: int
+    """Entries of another branch than the one in the timeline that are kept here."""
+
+
+class ForksResult(Result, frozen=True):
+    """The forked logs: those of this device first, then of other own ones, then of others."""
+
+    forks: tuple[ForkView, ...]
 
 
 class ProfileRequest(Request, frozen=True):
@@ -943,6 +998,7 @@ SEARCH: Final = Operation("search", SearchRequest, SearchResult)
 FOLLOW: Final = Operation("follow", FollowRequest, FollowResult)
 UNFOLLOW: Final = Operation("unfollow", UnfollowRequest, UnfollowResult)
 FOLLOWS: Final = Operation("follows", FollowsRequest, FollowsResult)
+FORKS: Final = Operation("forks", ForksRequest, ForksResult)
 PROFILE: Final = Operation("profile", ProfileRequest, ProfileResult)
 SET_PROFILE: Final = Operation("set_profile", SetProfileRequest, SetProfileResult)
 NAME: Final = Operation("name", NameRequest, NameResult)
@@ -971,6 +1027,7 @@ OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
         FOLLOW,
         UNFOLLOW,
         FOLLOWS,
+        FORKS,
         PROFILE,
         SET_PROFILE,
         NAME,

@@ -82,7 +82,7 @@ class Reading:
         """Look at one entry."""
         held = find_entry(self._store, request.id)
         views = self._views()
-        post = self.post_of(held.entry.id)
+        post = self.post_of(held.entry.id) or _on_other_branch(held, views)
         return ShowResult(
             entry=views.entry(held),
             post=None if post is None else views.post(post),
@@ -151,6 +151,14 @@ class Reading:
 
     def _views(self) -> Views:
         return Views(self._store, self._own)
+
+
+def _on_other_branch(held: HeldEntry, views: Views) -> TimelinePost | None:
+    """Return the post that an entry beside a forked log is: no timeline has it."""
+    on_branch = views.fork_place(held) == "branch" and held.void is None
+    if not on_branch or not isinstance(content_of(held), Post):
+        return None
+    return TimelinePost(0, held.entry.t_ms, held)
 
 
 def _page_mark(text: str) -> PageMark | None:

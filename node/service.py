@@ -20,6 +20,7 @@ from .author import Author, MaySign, signs_freely
 from .clock import RandomBytes, WallClock, rfc3339
 from .config import PrivateConfig
 from .errors import Code, ServiceError, storage_error
+from .forks import Forks
 from .keys import DeviceKeys
 from .links import ExchangeEnd, ExchangeNews, Links, LiveLink
 from .names import find_who
@@ -32,6 +33,7 @@ from .operations import (
     EDIT,
     FOLLOW,
     FOLLOWS,
+    FORKS,
     INVITE,
     NAME,
     PEERS,
@@ -139,6 +141,7 @@ class Service:
         self._clock = clock
         self._random_bytes = random_bytes
         self._reading = Reading(store, self._author.identity)
+        self._forks = Forks(store, self._author.identity, self._author.device)
         writing = Writing(store, self._author, self._reading)
         revising = Revising(store, self._author, self._reading, clock=clock)
         peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
@@ -158,6 +161,7 @@ class Service:
             FOLLOW.name: people.follow,
             UNFOLLOW.name: people.unfollow,
             FOLLOWS.name: people.follows,
+            FORKS.name: self._forks.forks,
             NAME.name: people.name,
             PEERS.name: peering.peers,
             ADD_PEER.name: peering.add_peer,
@@ -310,6 +314,8 @@ class Service:
             file_bytes=totals.file_bytes,
             search_behind=totals.search_behind,
             purge_due=self._store.purge_due(),
+            forks=totals.forks,
+            own_forks=self._forks.own_open() if totals.forks else 0,
         )
 
 

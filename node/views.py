@@ -15,14 +15,16 @@ from ..protocol.content import (
     decode_content,
 )
 from ..protocol.content import split_payload as content_bytes
+from ..protocol.fork import ForkProof, Place, place_in
 from ..protocol.hashing import short_id
 from ..protocol.standing import Void
-from ..store.base import HeldEntry, Identity, NodeStore, Peer, TimelinePost
+from ..store.base import HeldEntry, Identity, LogKey, NodeStore, Peer, TimelinePost
 from ..store.marks import Mark, MarkKind
 from .clock import rfc3339
 from .names import label
 from .operations import (
     EntryView,
+    ForkPlace,
     LinkField,
     PeerView,
     Person,
@@ -73,6 +75,7 @@ class Views:
         self._store = store
         self._own = own_identity
         self._people: dict[bytes, Person] = {}
+        self._forks: dict[LogKey, ForkProof | None] = {}
 
     def person(self, identity: bytes) -> Person:
         """Return an identity as this reader knows it, be it only by its id."""
@@ -136,6 +139,7 @@ class Views:
             edited_ms=edited_ms,
             edit_note=edit.note if edit else "",
             parent_deleted=place.reply_to is not None and self.is_deleted(place.reply_to),
+            fork=self.fork_place(held),
         )
 
     def versions(self, entry_id: bytes) -> tuple[VersionView, ...]:
@@ -157,6 +161,15 @@ class Views:
                     )
                 )
         return tuple(found)
+
+    def fork_place(self, held: HeldEntry) -> ForkPlace:
+        """Say where an entry stands if its log is known to be forked."""
+        if held.log not in self._forks:
+            self._forks[held.log] = self._store.fork(held.log)
+        proof = self._forks[held.log]
+        if proof is None:
+            return ""
+        return "common" if place_in(proof, held.entry.seq) is Place.COMMON else "branch"
 
     def is_deleted(self, entry_id: bytes) -> bool:
         """Say whether the author of an entry deleted it, as far as is known here."""
@@ -205,6 +218,7 @@ class Views:
             reason=ordered.reason if isinstance(ordered, Delete) else "",
             void="" if held.void is None else _VOID[held.void.why],
             voided_by=held.void.record.hex() if held.void and held.void.record else None,
+            fork=self.fork_place(held),
         )
 
     def peer(self, peer: Peer, *, connected: bool, following: bool) -> PeerView:

@@ -264,6 +264,8 @@ class Totals:
     file_bytes: int
     """Bytes on disk with the write-ahead log; of a memory store an estimate of payloads."""
     search_behind: int
+    forks: int
+    """Logs that are known to be forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -622,8 +624,9 @@ class NodeStore(LogStore, Protocol):
         """Begin again: an own entry has cited them."""
         ...
 
-    def forked_logs(self) -> list[ForkedLog]:
-        """Return all logs that are known to be forked, by identity, device and channel."""
+    def forked_logs(self, identity: bytes | None = None) -> list[ForkedLog]:
+        """Return the logs that are known to be forked, of one identity or of all, in the order of
+        identity, device and channel."""
         ...
 
     def written_elsewhere(self, device: bytes) -> bool:

@@ -403,8 +403,9 @@ class MemoryStore:
     def forget_shown(self) -> None:
         self._shown.clear()
 
-    def forked_logs(self) -> list[ForkedLog]:
-        return self._forks.listed()
+    def forked_logs(self, identity: bytes | None = None) -> list[ForkedLog]:
+        listed = self._forks.listed()
+        return [each for each in listed if identity in (None, each.identity)]
 
     def written_elsewhere(self, device: bytes) -> bool:
         return device in self._written_elsewhere
@@ -476,6 +477,7 @@ class MemoryStore:
             posts=len(self._posts),
             file_bytes=sum(each.entry.size for each in held if each.entry.payload is not None),
             search_behind=0,
+            forks=len(self._forks.listed()),
         )
 
     def close(self) -> None:

@@ -94,10 +94,10 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeers, SqliteC
             )
 
     def totals(self) -> Totals:
-        identities, logs, entries, posts = self._database.row(
+        identities, logs, entries, posts, forks = self._database.row(
             "SELECT (SELECT count(*) FROM identity), (SELECT count(*) FROM log),"
             " (SELECT coalesce(sum(last - first + 1), 0) FROM held),"
-            " (SELECT coalesce(sum(posts), 0) FROM arrival)"
+            " (SELECT coalesce(sum(posts), 0) FROM arrival), (SELECT count(*) FROM fork)"
         )
         return Totals(
             identities=identities,
@@ -106,6 +106,7 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeers, SqliteC
             posts=posts,
             file_bytes=self._database.file_bytes(),
             search_behind=self.search_behind(),
+            forks=forks,
         )
 
     def close(self) -> None:

@@ -146,17 +146,22 @@ class ForkTable:
         )
         return int(size)
 
-    def proofs(self, since: int) -> list[tuple[bytes, int, bytes, ForkProof]]:
-        """Return log id, channel, identity and proof of the logs that forked after a change."""
+    def proofs(
+        self, since: int, identity: bytes | None = None
+    ) -> list[tuple[bytes, int, bytes, ForkProof]]:
+        """Return log id, channel, identity and proof of the logs that forked after a change.
+
+        Args:
+            identity: of which; None: of all.
+        """
         rows = self._database.rows(
             "SELECT l.id, l.channel, i.id, f.proof FROM fork AS f JOIN log AS l ON l.n = f.log"
             " JOIN device AS d ON d.n = l.device JOIN identity AS i ON i.n = d.identity"
-            " WHERE f.changed > ? ORDER BY f.log",
-            (since,),
+            " WHERE f.changed > :since AND (:identity IS NULL OR i.id = :identity)"
+            " ORDER BY f.log",
+            {"since": since, "identity": identity},
         )
-        return [
-            (log, channel, identity, decode_fork(proof)) for log, channel, identity, proof in rows
-        ]
+        return [(log, channel, author, decode_fork(proof)) for log, channel, author, proof in rows]
 
 
 def note_strange(database: Database, logs: Iterable[int]) -> None:

@@ -254,11 +254,11 @@ class SqliteLogs(SqlitePart):
             if roster.wants(identity, channel):
                 yield proof
 
-    def forked_logs(self) -> list[ForkedLog]:
+    def forked_logs(self, identity: bytes | None = None) -> list[ForkedLog]:
         found = [
             ForkedLog(
                 LogKey(proof.device, channel),
-                identity,
+                author,
                 proof,
                 self._database.row(
                     "SELECT count(*) FROM branch_entry"
@@ -266,7 +266,7 @@ class SqliteLogs(SqlitePart):
                     (log,),
                 )[0],
             )
-            for log, channel, identity, proof in self._forks.proofs(since=0)
+            for log, channel, author, proof in self._forks.proofs(since=0, identity=identity)
         ]
         return sorted(found, key=lambda each: (each.identity, each.log))
 

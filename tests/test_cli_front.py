@@ -200,6 +200,7 @@ QUESTIONS: Final = [
     ("read", "--all"),
     ("search", "nothing"),
     ("follows",),
+    ("forks",),
     ("profile",),
     ("profile", "--name", "ada"),
     ("peer", "list"),

@@ -22,6 +22,7 @@ from slowlight.node.operations import (
     EDIT,
     FOLLOW,
     FOLLOWS,
+    FORKS,
     INVITE,
     NAME,
     OPERATIONS,
@@ -46,6 +47,7 @@ from slowlight.node.operations import (
     EditRequest,
     FollowRequest,
     FollowsRequest,
+    ForksRequest,
     InviteRequest,
     LinkField,
     NameRequest,
@@ -287,6 +289,49 @@ def test_whom_others_follow_can_be_asked(ada: Node) -> None:
     assert [one.person.identity for one in asked.follows] == [(b"c" * 32).hex()]
 
 
+def test_a_fork_is_shown_with_both_branches(ada: Node) -> None:
+    """Of others with a mark on each entry; of this device first, until it is closed."""
+    bob = Person(2)
+    bob.posts(2)
+    twin = bob.forked(CHANNEL_POSTS, 1)
+    twin.post("the other story")
+    ada.receive(bob)
+    assert ada.client.call(FORKS, ForksRequest()).forks == ()
+    ada.receive(twin)
+    (fork,) = ada.client.call(FORKS, ForksRequest(who=bob.identity.hex())).forks
+    assert (fork.person.identity, fork.device) == (bob.identity.hex(), bob.device.hex())
+    assert (fork.channel, fork.frozen_from, fork.kept) == (CHANNEL_POSTS, 1, 1)
+    assert (fork.this, fork.closed, fork.person.own) == (False, False, False)
+    assert {branch.id for branch in fork.branches} == {one.log()[1].id.hex() for one in (bob, twin)}
+    assert all(branch.held for branch in fork.branches)
+    page = ada.client.call(READ, ReadRequest(scope="all")).posts
+    assert [post.fork for post in page] == ["branch", "common"]
+    for person in (bob, twin):
+        shown = ada.client.call(SHOW, ShowRequest(id=person.log()[1].id.hex()))
+        assert shown.post is not None
+        assert (shown.entry.fork, shown.post.fork) == ("branch", "branch")
+        assert shown.entry.content["text"] == shown.post.text
+    assert ada.client.call(STATUS, StatusRequest()).forks == 1
+
+    fork_own_log(ada)
+    mine, other = ada.client.call(FORKS, ForksRequest()).forks
+    assert (mine.this, mine.person.own, mine.closed, other) == (True, True, False, fork)
+    status = ada.client.call(STATUS, StatusRequest())
+    assert (status.forks, status.own_forks) == (2, 1)
+
+
+def fork_own_log(ada: Node) -> None:
+    """Let a copy of the home write a second entry with the number of one that is here."""
+    ada.post("one")
+    key = ada.made.home.keys.device_keys().signing
+    head = ada.made.store.head(LogKey(key.public, CHANNEL_POSTS))
+    ada.post("two")
+    payload = make_payload(bytes(16), encode_content(Post("written by the copy")))
+    entry = write_entry(key.public, CHANNEL_POSTS, head, payload=payload, t_ms=START_MS)
+    run = build_run(key.public, CHANNEL_POSTS, head.id, [entry], sign_entry(key.secret, entry.id))
+    assert take(ada.made.store, run) == [Outcome.FORKED]
+
+
 def test_a_profile_changes_field_by_field(ada: Node) -> None:
     """What is not given stays; saying the same again writes nothing."""
     links = (LinkField(url="https://example.net/ada", title="home"),)
@@ -460,6 +505,7 @@ def refused(ada: Node, operation_name: str, **fields: object) -> ServiceError:
         ("search", {"query": ""}, Code.INVALID, 2, "no word"),
         ("search", {"query": '"...'}, Code.INVALID, 2, "no word"),
         ("search", {"query": " ".join(map(str, range(65)))}, Code.INVALID, 2, "too much"),
+        ("forks", {"who": "nobody"}, Code.NOT_FOUND, 3, "nobody"),
         ("follow", {"who": ()}, Code.INVALID, 2, "who"),
         ("follow", {"who": ("nobody",)}, Code.NOT_FOUND, 3, "nobody"),
         ("follow", {"who": ("slowlight:abc",)}, Code.INVALID, 2, "missing or altered"),

@@ -89,6 +89,9 @@ def test_another_branch_freezes_the_log(store: NodeStore) -> None:
         found = store.find_entries(int.from_bytes(entry.id[:5], "big"), 40, 9)
         assert [one.entry.id for one in found] == [entry.id]
     assert store.forked_logs() == [ForkedLog(posts_of(ada), ada.identity, proof, 4)]
+    assert store.forked_logs(ada.identity) == store.forked_logs()
+    assert store.forked_logs(Person(9).identity) == []
+    assert store.totals().forks == 1
     assert len(store.timeline()) == 5
     assert take(store, eve.run()) == [Outcome.DUPLICATE]
 
