@@ -12,6 +12,7 @@ from ..store.scrub import ScrubSlice
 from ..store.sqlite import SqliteStore
 from ..store.sqlite_rebuild import rebuild_views
 from ..store.sqlite_salvage import LostFileError, finish_rebuild, publish_rebuilt, salvage
+from ..store.sqlite_words import retake_words
 from .clock import WallClock
 from .errors import Code, ServiceError, storage_error
 from .home import Home
@@ -121,6 +122,7 @@ def _rebuild_file(path: Path, clock: WallClock, on_progress: OnProgress) -> int:
     with closing(SqliteStore(path)) as store:
         rebuild_views(store.database, now_ms=clock())
         total = _scrub(store, clock, on_progress, mend=True)
+        retake_words(store.database)
         while store.index_posts(_POSTS_AT_ONCE):
             pass
         store.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -123,7 +123,7 @@ def settle(
     standing = standing_by(database, identity, [*held, *brought], check)
     if not same_rotations(held, standing.records):
         # What its logs say under the new epoch counted for nothing before.
-        said = [*held, *brought, *_said(database, identity)]
+        said = [*held, *brought, *said_in_logs(database, identity)]
         standing = standing_by(database, identity, said, check)
     dropped, added = new_records(held, standing.records)
     database.write_many(
@@ -142,7 +142,7 @@ def settle(
     return bool(dropped or added)
 
 
-def _said(database: Database, identity: int) -> list[KindedRecord]:
+def said_in_logs(database: Database, identity: int) -> list[KindedRecord]:
     """Return all records in the logs of an identity, void or not."""
     entries = EntryTable(database)
     logs = database.rows(

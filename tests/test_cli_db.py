@@ -7,17 +7,22 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slowlight.cli.shell import Shell
 from slowlight.node.home import Home
+from slowlight.protocol.content import Delete, Edit, EntryRange, Post
+from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS
+from slowlight.store.base import LogKey
 from slowlight.store.sqlite import SqliteStore
 from slowlight.store.sqlite_salvage import finish_rebuild, rebuilt_path
 from tests.bit_rot import flip_one, flipped, numbers, talkative
 from tests.command_line import Ending, typed
+from tests.owners import revoked, said
 from tests.people import Person
-from tests.stores import holdings, take
+from tests.stores import everything_of, holdings, take
 
 Type = Callable[..., Ending]
 
@@ -173,6 +178,51 @@ def test_views_are_derived_again(home: Home) -> None:
         shares = {share.identity: share.payload_bytes for share in store.shares()}
         sizes = sum(entry.size for log in ada.logs.values() for entry in log)
         assert shares[ada.identity] == sizes
+
+
+def test_a_rebuild_asks_the_entries_again_what_counts(home: Home) -> None:
+    """Edits, deletions and what a revocation voids, where every note about them was lost."""
+    laptop, thief = Person(5), Person(5, device_number=1)
+    kept, gone, wanted = (laptop.post(text) for text in ("a storm", "a secret", "stays"))
+    laptop.write(CHANNEL_POSTS, Edit(kept.id, Post("a tempest")))
+    laptop.write(CHANNEL_POSTS, Delete((EntryRange(CHANNEL_POSTS, 1, 1),)))
+    thief.post("spam")
+    thief.write(CHANNEL_POSTS, Edit(kept.id, Post("rubbish")))
+    thief.write(CHANNEL_POSTS, Delete((EntryRange(CHANNEL_POSTS, 2, 2, laptop.device),)))
+    laptop.write(CHANNEL_IDENTITY, said(revoked(thief)))
+    receive(home, laptop, thief)
+    receive(home, laptop)
+
+    def told() -> tuple[dict[bytes, bytes | None], Any]:
+        with closing(SqliteStore(home.database)) as store:
+            shown = {
+                post.held.entry.id: post.version.entry.id if post.version else None
+                for post in store.timeline()
+            }
+            mark = store.mark_of(LogKey(laptop.device, CHANNEL_POSTS), 1)
+            states = sorted(store.states(everything_of(laptop)))
+            ending = store.ending(LogKey(thief.device, CHANNEL_POSTS))
+            return shown, (mark, states, ending, list(store.holes(everything_of(laptop))))
+
+    before = told()
+    assert {kept.id, wanted.id} < before[0].keys()
+    assert before[0][kept.id]
+    assert gone.id not in before[0]
+    with closing(SqliteStore(home.database)) as store, store.database.writing():
+        for table in ("edit", "edited", "deletion", "mark", "record"):
+            store.database.write(f"DELETE FROM {table}")  # noqa: S608
+        store.database.write(
+            "UPDATE log SET end_seq = NULL, end_id = NULL, end_why = NULL, end_record = NULL"
+        )
+        store.database.write(
+            "UPDATE entry SET order_ms = NULL, t_ms = coalesce(t_ms, order_ms) WHERE id = ?",
+            (kept.id,),
+        )
+    assert told() != before
+    for _ in range(2):
+        assert run(home, "db", "rebuild").code == 0
+        assert told() == before
+    assert run(home, "db", "check").code == 0
 
 
 @pytest.mark.parametrize("seed", range(6))
