@@ -9,7 +9,7 @@ import click
 
 from .editor import edited
 from .lines import Line, Span, Style, flow, prose
-from .params import STDIN, duration_ms, read_stdin
+from .params import STDIN, DurationRange, read_stdin
 from .quantities import size
 from .verbs import Verb
 
@@ -47,8 +47,8 @@ MAX_PEERS_NAMED: Final = 5
     "--expire",
     "expire_ms",
     metavar="DURATION",
-    type=duration_ms,
-    default="0s",
+    type=DurationRange("1s", "1000y"),
+    default=None,
     help="How long the text lives: 12h, 7d, 1y. Without it, for ever.",
 )
 @click.option(
@@ -66,6 +66,7 @@ def post_command(shell: Shell, /, words: tuple[str, ...], **fields: Any) -> None
     """
     if len(words) > 1:
         raise click.UsageError("put the text in quotes, so that the shell keeps it together")
+    fields["expire_ms"] = fields["expire_ms"] or 0
     if words:
         (text,) = words
         _post(shell, read_stdin().rstrip("\n") if text == STDIN else text, fields)

@@ -157,6 +157,8 @@ def test_one_client_key_writes_one_post(desk: Desk) -> None:
         (["post", "x\udcff"], b"", "argument 2 is not UTF-8 text"),
         (["post", "x", "--tag", "two words"], b"", "tag 'two words' is not allowed"),
         (["post", "x", "--expire", "soon"], b"", "'soon' is no length of time"),
+        (["post", "x", "--expire", "0s"], b"", "0s is out of range: at least 1s"),
+        (["post", "x", "--expire", "9999y"], b"", "9999y is out of range"),
         (["post", "x", "--language", "??"], b"", "language"),
         (["post", "x", "--client-key", "k" * 129], b"", "client_key"),
     ],
