@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..node.operations import ForkBranchView, ForksResult, ForkView
     from .shell import Shell
 
+NEW_HOME: Final = "slowlight --home NEWDIR"
 NOTHING: Final = 3
 """Exit code: there is none."""
 _CHANNELS: Final = {0: "profile and follows", 1: "posts", 2: "private", 3: "groups"}
@@ -49,9 +50,12 @@ def _advice(shell: Shell, result: ForksResult) -> Iterator[str]:
     for fork in result.forks:
         if not fork.person.own or fork.closed:
             continue
+        close = f"key revoke {fork.device_short_id}"
         if fork.this:
-            yield "Next, in a new home: slowlight --home NEWDIR key add-device"
-        yield f"Then: {shell.command(f'key revoke {fork.device_short_id}')}"
+            yield f"Next: {NEW_HOME} key add-device"
+            yield f"Then, once that one is in sync: {NEW_HOME} {close}"
+        else:
+            yield f"Next: {shell.command(close)}"
 
 
 def _forks(result: ForksResult, width: int) -> Iterator[Line]:

@@ -23,6 +23,8 @@ _GAP: Final = "\N{SYMBOL FOR NULL}"
 _BLOCK: Final = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT: Final = "$ "
 _PROGRAM: Final = "slowlight"
+_TYPED: Final = (_PROGRAM, "cp")
+"""What is typed of a page: ours, and what brings a home into the state that the page tells of."""
 _SHORT_ID: Final = "[0-9a-hjkmnp-tv-z]{4}(?:-[0-9a-hjkmnp-tv-z]{4}){2}"
 _CHANGING: Final = (
     _SHORT_ID,
@@ -56,7 +58,7 @@ class PageError(AssertionError):
 
 
 def steps_of(page: str) -> list[Step]:
-    """Return the commands of ours in the console blocks of a page, in order."""
+    """Return the commands in the console blocks of a page that are typed, in order."""
     steps: list[Step] = []
     for block in _BLOCK.finditer(page):
         first_line = page.count("\n", 0, block.start(1)) + 1
@@ -66,7 +68,7 @@ def steps_of(page: str) -> list[Step]:
             elif steps:
                 last = steps[-1]
                 steps[-1] = Step(last.line, last.command, (*last.expected, text))
-    return [step for step in steps if step.command.split()[0] == _PROGRAM]
+    return [step for step in steps if step.command.split()[0] in _TYPED]
 
 
 class DocSession:

@@ -82,13 +82,13 @@ def test_the_own_device_comes_with_what_to_type() -> None:
         assert ending.code == 0
         return ending.err
 
-    revoke = "slowlight key revoke k3v9-7qpm-x2da\n"
+    revoke = "key revoke k3v9-7qpm-x2da"
     here = advised(fork(this=True), fork(this=True, channel=0))
     assert here.splitlines() == [
-        "Next, in a new home: slowlight --home NEWDIR key add-device",
-        f"Then: {revoke}".rstrip(),
+        "Next: slowlight --home NEWDIR key add-device",
+        f"Then, once that one is in sync: slowlight --home NEWDIR {revoke}",
     ]
-    assert advised(fork()) == f"Then: {revoke}"
+    assert advised(fork()) == f"Next: slowlight {revoke}\n"
     assert advised(fork(closed=True), fork(own=False)) == ""
 
 
