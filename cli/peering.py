@@ -62,7 +62,7 @@ def add(shell: Shell, who: str, addresses: tuple[str, ...], name: str) -> None:
         for one in _peer(peer, shell.screen.width, shell.now_ms(), before=f"{done} ")
     )
     shell.answer(result, lines)
-    unfollowed = next((peer for peer in result.peers if not peer.following), None)
+    unfollowed = next((one for one in result.peers if not (one.following or one.person.own)), None)
     if unfollowed is not None:
         shell.advise(f"Next: {shell.command(f'follow {unfollowed.person.short_id}')}")
     else:

@@ -94,7 +94,8 @@ class ServiceError(SlowlightError):
 
 def storage_error(error: SlowlightError) -> ServiceError:
     """Return what a person is told when the database fails."""
-    from ..store.base import DamagedFileError, LostHeadError  # a command for a daemon needs none
+    # A command for a daemon needs none of them.
+    from ..store.base import DamagedFileError, ForeignDatabaseError, LostHeadError
 
     if isinstance(error, LostHeadError):
         return ServiceError(
@@ -108,6 +109,12 @@ def storage_error(error: SlowlightError) -> ServiceError:
             Code.INTEGRITY,
             str(error),
             "save what can be read: slowlight db rebuild; the damaged file is kept",
+        )
+    if isinstance(error, ForeignDatabaseError):
+        return ServiceError(
+            Code.STORAGE,
+            str(error),
+            "use the version that wrote it, or another home: slowlight --home DIR",
         )
     return ServiceError(
         Code.STORAGE, str(error), "check the free space and the permissions of the home"

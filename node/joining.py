@@ -238,7 +238,7 @@ def _require_own(certificate: Certificate, keys: DeviceKeys) -> None:
 def _no_code(code: str, error: SlowlightError) -> ServiceError:
     """Return what is said of a line that is not the code that was asked for."""
     typed = code.strip().lower()
-    hint = "copy the whole line again"
+    hint = "type there what you typed before: the code is shown again"
     if typed.startswith(REQUEST_SCHEME) and "answer" in str(error):
         hint = "this is a request: slowlight key add-device CODE, on the machine with the words"
     elif typed.startswith(ANSWER_SCHEME) and "request" in str(error):

@@ -301,6 +301,10 @@ class StoreError(SlowlightError):
     """The store cannot be opened, read or written: what is wrong and what to do about it."""
 
 
+class ForeignDatabaseError(StoreError):
+    """A newer Slowlight, or another program, wrote the database; it was not changed."""
+
+
 class DamagedFileError(StoreError):
     """The file of a store is damaged beyond single entries."""
 

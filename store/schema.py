@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from ..protocol.entry import SALT_BYTES
-from .base import StoreError
+from .base import ForeignDatabaseError
 from .schema_deletion import tables_of_deletion
 from .words import TOKENIZER
 
@@ -385,13 +385,13 @@ def pending_migrations(connection: sqlite3.Connection) -> Sequence[Migration]:
     """Return the migrations that a database still needs; all of them if it is empty.
 
     Raises:
-        StoreError: the database is not Slowlight's, or a newer Slowlight wrote it.
+        ForeignDatabaseError: it is not Slowlight's, or a newer Slowlight wrote it.
         sqlite3.DatabaseError: it is no database.
     """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
     if application_id != APPLICATION_ID and not tables <= _TABLES_BEFORE_THE_FIRST:
-        raise StoreError("this is a database of another program; choose another home")
+        raise ForeignDatabaseError("this is a database of another program; it was not changed")
     applied: list[str] = []
     if "_sqlite_migrations" in tables:
         found = connection.execute(
@@ -400,9 +400,8 @@ def pending_migrations(connection: sqlite3.Connection) -> Sequence[Migration]:
         )
         applied = [name for (name,) in found]
     if applied != [migration.name for migration in MIGRATIONS[: len(applied)]]:
-        raise StoreError(
-            "a newer version of Slowlight wrote this database; install that version, "
-            "or choose another home"
+        raise ForeignDatabaseError(
+            "a newer version of Slowlight wrote this database; it was not changed"
         )
     return MIGRATIONS[len(applied) :]
 

@@ -7,8 +7,10 @@ import pty
 import shlex
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -270,3 +272,34 @@ def test_the_editor_opens_where_a_person_sits(folder: Path) -> None:
     assert "Posted " in shown
     posts = slowlight(folder, "--home", "ada", "read", "--all", "--json").json["posts"]
     assert [post["text"] for post in posts] == ["written by hand"]
+
+
+def test_whoever_adds_another_device_of_theirs_is_not_told_to_follow_themselves(
+    folder: Path,
+) -> None:
+    """The next thing to do with it is to sync."""
+    words = slowlight(folder, "--home", "ada", "key", "words").out
+    paper = "".join(line for line in words.splitlines(True) if line.startswith("  ")).encode()
+    assert slowlight(folder, "--home", "new", "key", "add-device", "-", stdin=paper).code == 0
+    invite = slowlight(folder, "--home", "ada", "invite", "--address", "192.0.2.7:4242").out
+    added = slowlight(folder, "--home", "new", "peer", "add", "-", stdin=invite.encode())
+    assert added.code == 0
+    assert " follow " not in added.err
+    assert added.err.strip().endswith(" sync")
+
+
+def test_a_database_of_a_newer_version_is_refused_politely(folder: Path) -> None:
+    """It says what to use instead, and the file is as it was."""
+    database = folder / "ada" / "node.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+            " VALUES ('slowlight', 'from_the_future', '2050-01-01')"
+        )
+    before = database.read_bytes()
+    for words in (("post", "First light"), ("read",)):
+        refused = slowlight(folder, "--home", "ada", *words)
+        assert refused.code == 1
+        assert "a newer version of Slowlight wrote this database" in refused.err
+        assert "use the version that wrote it, or another home" in refused.err
+    assert database.read_bytes() == before

@@ -221,7 +221,7 @@ def test_codes_are_mixed_up(tmp_path: Path, ada: NodeHome, service: Service) -> 
         (lambda: taken(phone, asked(phone)), Code.INVALID, "must begin with", "is a request"),
         (lambda: read_asking(to_phone), Code.INVALID, "must begin with", "is an answer"),
         (lambda: read_asking(invite), Code.INVALID, "must begin with", "is an invite"),
-        (lambda: taken(phone, to_phone[:-9]), Code.INVALID, "missing or altered", "copy"),
+        (lambda: taken(phone, to_phone[:-9]), Code.INVALID, "missing or altered", "shown again"),
         (lambda: asked(laptop), Code.INVALID, "holds an identity already", "empty home"),
         (lambda: asked(ada), Code.INVALID, "holds an identity already", "empty home"),
         (
