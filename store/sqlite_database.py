@@ -30,6 +30,8 @@ _WITHOUT_SHARED_MEMORY: Final = (
     sqlite3.SQLITE_IOERR_SHMSIZE,
     sqlite3.SQLITE_IOERR_SHMMAP,
 )
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""On the disk, for this user, or for this process."""
 
 Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
@@ -220,5 +222,5 @@ def explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
 def _primary_code(error: sqlite3.Error | OSError) -> int:
     """Return SQLite's code of an error without its details."""
     if isinstance(error, OSError):
-        return sqlite3.SQLITE_FULL if error.errno == errno.ENOSPC else sqlite3.SQLITE_IOERR
+        return sqlite3.SQLITE_FULL if error.errno in _NO_ROOM else sqlite3.SQLITE_IOERR
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

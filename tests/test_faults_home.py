@@ -40,11 +40,10 @@ from slowlight.node.operations import (
 )
 from tests.command_line import Ending
 from tests.daemons import Daemon, make_home, running
+from tests.disks import COMMON
 from tests.processes import COMMAND, PATIENCE_S, environment, slowlight
 
 UNLIMITED: Final = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-COMMON: Final = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
-"""Takes from root what lets it read and write everything."""
 
 
 @pytest.fixture
