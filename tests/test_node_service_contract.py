@@ -12,6 +12,7 @@ import pytest
 from slowlight.node.client import Client
 from slowlight.node.direct import DirectClient
 from slowlight.node.errors import Code, Exit, ServiceError
+from slowlight.node.key_operations import ENACT, EnactRequest, RecordView
 from slowlight.node.links import ExchangeEnd
 from slowlight.node.operations import (
     ADD_PEER,
@@ -70,10 +71,12 @@ from slowlight.node.operations import (
 )
 from slowlight.protocol.content import Post, encode_content, make_payload
 from slowlight.protocol.entry import CHANNEL_POSTS, sign_entry, write_entry
+from slowlight.protocol.identity import Revocation, root_key, sign_revocation
 from slowlight.protocol.invite import read_invite
 from slowlight.protocol.run import build_run
 from slowlight.store.base import LogKey, Outcome, Peer
 from tests.nodes import NodeHome, RecordedLinks, make_home, served, service_of
+from tests.owners import revoked, with_records
 from tests.people import START_MS, Person
 from tests.stores import take
 
@@ -318,6 +321,38 @@ def test_a_fork_is_shown_with_both_branches(ada: Node) -> None:
     assert (mine.this, mine.person.own, mine.closed, other) == (True, True, False, fork)
     status = ada.client.call(STATUS, StatusRequest())
     assert (status.forks, status.own_forks) == (2, 1)
+
+
+def test_a_forked_device_that_is_closed_needs_nothing_more(ada: Node) -> None:
+    """Its own person's revocation is the end of it: what is below the fork stands."""
+    bob = Person(2)
+    bob.posts(2)
+    twin = bob.forked(CHANNEL_POSTS, 1)
+    twin.post("the other story")
+    ada.receive(bob)
+    ada.receive(twin)
+    take(ada.made.store, with_records(bob, revoked(bob, (CHANNEL_POSTS, 0))))
+    (fork,) = ada.client.call(FORKS, ForksRequest()).forks
+    assert (fork.closed, fork.frozen_from) == (True, 1)
+    (post,) = ada.client.call(READ, ReadRequest(scope="all")).posts
+    assert (post.id, post.fork) == (bob.log()[0].id.hex(), "common")
+    voided = ada.client.call(SHOW, ShowRequest(id=bob.log()[1].id.hex()))
+    assert (voided.entry.void, voided.entry.fork, voided.post) == ("ended", "branch", None)
+
+
+def test_closing_a_forked_device_takes_it_off_the_own_ones(ada: Node) -> None:
+    """It is still listed, and status asks for nothing any more."""
+    fork_own_log(ada)
+    key = ada.made.home.keys.device_keys().signing
+    identity = bytes.fromhex(ada.client.call(STATUS, StatusRequest()).person.identity)
+    root = root_key(ada.made.home.keys.root_seed(), 0)
+    body, signature = sign_revocation(root, Revocation(identity, 0, key.public, ()))
+    record = RecordView(kind="revoke", body=body.hex(), signature=signature.hex())
+    assert ada.client.call(ENACT, EnactRequest(records=(record,))).changed
+    (fork,) = ada.client.call(FORKS, ForksRequest()).forks
+    assert (fork.this, fork.closed) == (True, True)
+    status = ada.client.call(STATUS, StatusRequest())
+    assert (status.forks, status.own_forks) == (1, 0)
 
 
 def fork_own_log(ada: Node) -> None:
