@@ -114,7 +114,7 @@ def traced(daemon: Daemon, log: Path) -> Generator[None]:
 
 
 def test_the_daemon_syncs_for_each_post_that_it_acknowledges(home: Home, tmp_path: Path) -> None:
-    """Also where many come at once upon the other: so many answers, so many syncs or more."""
+    """One answer after the other from one daemon: so many answers, so many syncs or more."""
     with running(home) as daemon:
         client = SocketClient(home.socket)
         client.call(POST, PostRequest(text="the first"))
