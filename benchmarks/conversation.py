@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from slowlight.node.beginning import open_sqlite_store
-from slowlight.node.operations import STATUS, SYNC, StatusRequest, SyncRequest
+from slowlight.node.peer_operations import STATUS, SYNC, StatusRequest, SyncRequest
 
 from .daemons import follow_all, introduce, new_home, running
 from .figures import Figure, at_least, told

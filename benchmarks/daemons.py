@@ -16,15 +16,9 @@ from slowlight.node.beginning import begin
 from slowlight.node.client import SocketClient
 from slowlight.node.clock import system_clock
 from slowlight.node.home import Home
-from slowlight.node.operations import (
-    ADD_PEER,
-    FOLLOW,
-    INVITE,
-    MAX_WHO,
-    AddPeerRequest,
-    FollowRequest,
-    InviteRequest,
-)
+from slowlight.node.operation import MAX_WHO
+from slowlight.node.peer_operations import ADD_PEER, INVITE, AddPeerRequest, InviteRequest
+from slowlight.node.people_operations import FOLLOW, FollowRequest
 
 SLOWLIGHT = Path(sys.executable).with_name("slowlight")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slowlight.node.config import Config
 from slowlight.node.direct import open_direct
-from slowlight.node.operations import POST, PostRequest
+from slowlight.node.post_operations import POST, PostRequest
 
 from .daemons import new_home, running
 from .figures import Figure, at_least, at_most, told

@@ -43,7 +43,8 @@ def completion_command(shell_name: str) -> None:
 
 def people_items(context: click.Context, incomplete: str) -> list[CompletionItem]:
     """Offer people: those who are followed and those who are peers."""
-    from ..node.operations import FOLLOWS, PEERS, FollowsRequest, PeersRequest
+    from ..node.peer_operations import PEERS, PeersRequest
+    from ..node.people_operations import FOLLOWS, FollowsRequest
 
     def people(node: Any) -> Iterable[CompletionItem]:
         known = {
@@ -63,7 +64,7 @@ def people_items(context: click.Context, incomplete: str) -> list[CompletionItem
 
 def entry_items(context: click.Context, incomplete: str) -> list[CompletionItem]:
     """Offer the ids of the newest posts, each with the beginning of its text."""
-    from ..node.operations import READ, ReadRequest
+    from ..node.post_operations import READ, ReadRequest
 
     def entries(node: Any) -> Iterable[CompletionItem]:
         request = ReadRequest(scope="all", limit=MOST_OFFERED, mark=False)

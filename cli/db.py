@@ -14,7 +14,7 @@ from .quantities import count, size
 from .verbs import VerbGroup
 
 if TYPE_CHECKING:
-    from ..node.operations import DbCheckResult, DbDamage, DbScrubResult, DbStatsResult
+    from ..node.db_operations import DbCheckResult, DbDamage, DbScrubResult, DbStatsResult
     from .shell import Shell
 
 _DISTANCES = {
@@ -39,7 +39,7 @@ def db_command() -> None:
 @click.pass_obj
 def stats_(shell: Shell, top: int) -> None:
     """See what takes how much room."""
-    from ..node.operations import DB_STATS, DbStatsRequest
+    from ..node.db_operations import DB_STATS, DbStatsRequest
 
     with shell.node("db stats") as node:
         result = node.call(DB_STATS, DbStatsRequest(top=top))
@@ -123,7 +123,7 @@ def scrub_(shell: Shell) -> None:
     What is taken out comes back with the next sync, from any peer that holds it. A running node
     does this by itself; see storage.scrub_days.
     """
-    from ..node.operations import DB_SCRUB, DbScrubRequest, DbScrubResult
+    from ..node.db_operations import DB_SCRUB, DbScrubRequest, DbScrubResult
 
     tell = _progress(shell)
     entries = damaged = mended = 0
@@ -193,7 +193,7 @@ def backup_(shell: Shell, file: Path) -> None:
 
     Neither keys nor the 24 words are in it. Whoever has the copy reads what you can read.
     """
-    from ..node.operations import DB_BACKUP, DbBackupRequest
+    from ..node.db_operations import DB_BACKUP, DbBackupRequest
 
     with shell.node("db backup") as node:
         result = node.call(DB_BACKUP, DbBackupRequest(path=os.fspath(file.absolute())))

@@ -64,7 +64,7 @@ def tell_failure(screen: Screen, error: ServiceError, *, as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        from ..node.operations import ErrorResult
+        from ..node.operation import ErrorResult
         from ..node.shell import error_body
 
         screen.tell_json(msgspec.json.encode(ErrorResult(error=error_body(error))))

@@ -13,7 +13,7 @@ from .quantities import count
 from .verbs import Verb
 
 if TYPE_CHECKING:
-    from ..node.operations import ForkBranchView, ForksResult, ForkView
+    from ..node.people_operations import ForkBranchView, ForksResult, ForkView
     from .shell import Shell
 
 NEW_HOME: Final = "slowlight --home NEWDIR"
@@ -36,7 +36,7 @@ def forks_command(shell: Shell, who: str) -> int:
     the number is valid; of both branches each entry can be read with "slowlight show". Ends with
     exit code 3 if there is none.
     """
-    from ..node.operations import FORKS, ForksRequest
+    from ..node.people_operations import FORKS, ForksRequest
 
     with shell.node("forks") as node:
         result = node.call(FORKS, ForksRequest(who=who))

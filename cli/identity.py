@@ -13,7 +13,7 @@ from .verbs import Verb
 from .words import recovery, words_in
 
 if TYPE_CHECKING:
-    from ..node.operations import InitResult
+    from ..node.home_results import InitResult
     from .shell import Shell
 
 

@@ -15,8 +15,8 @@ from .verbs import Verb
 from .words import typed_words
 
 if TYPE_CHECKING:
+    from ..node.home_results import InitResult, KeyRestoreResult
     from ..node.key_operations import KeyAnswerResult, KeyRequestResult
-    from ..node.operations import InitResult, KeyRestoreResult
     from .shell import Shell
 
 _CODE: Final = "slowlight"

@@ -15,7 +15,8 @@ from .verbs import VerbGroup
 from .words import WORD_COUNT, recovery, typed_words, words_in
 
 if TYPE_CHECKING:
-    from ..node.operations import KeyVerifyResult, PeriodsResult
+    from ..node.home_results import KeyVerifyResult
+    from ..node.people_operations import PeriodsResult
     from .shell import Shell
 
 
@@ -109,7 +110,7 @@ def passphrase_(shell: Shell, remove: bool, new_passphrase_file: str | None) -> 
     back; the 24 words begin anew without it.
     """
     from ..node.errors import Code, ServiceError
-    from ..node.operations import KeyPassphraseResult
+    from ..node.home_results import KeyPassphraseResult
     from .passphrase import new_passphrase
 
     if remove and new_passphrase_file is not None:
@@ -177,7 +178,7 @@ def periods_(shell: Shell, publish: bool) -> None:
     be on its way any more: after its month, twice the longest delay (private.longest_delay_days)
     and some grace. What was sealed to an erased key can never be read again, by nobody.
     """
-    from ..node.operations import PERIODS, PeriodsRequest
+    from ..node.people_operations import PERIODS, PeriodsRequest
 
     with shell.node("key periods") as node:
         result = node.call(PERIODS, PeriodsRequest(publish=publish))

@@ -13,7 +13,7 @@ from .quantities import ago, date
 from .verbs import Verb, VerbGroup
 
 if TYPE_CHECKING:
-    from ..node.operations import InviteResult, PeerView
+    from ..node.peer_operations import InviteResult, PeerView
     from .shell import Shell
 
 _address = click.option(
@@ -50,7 +50,7 @@ def add(shell: Shell, who: str, addresses: tuple[str, ...], name: str) -> None:
 
     WHO is an invite, or someone known here whose address you give; - reads it from standard input.
     """
-    from ..node.operations import ADD_PEER, AddPeerRequest
+    from ..node.peer_operations import ADD_PEER, AddPeerRequest
 
     with shell.node("peer add") as node:
         request = AddPeerRequest(who=one_name_from(who), addresses=addresses, name=name)
@@ -73,7 +73,7 @@ def add(shell: Shell, who: str, addresses: tuple[str, ...], name: str) -> None:
 @click.pass_obj
 def list_(shell: Shell) -> None:
     """List the nodes that this one knows."""
-    from ..node.operations import PEERS, PeersRequest
+    from ..node.peer_operations import PEERS, PeersRequest
 
     with shell.node("peer list") as node:
         result = node.call(PEERS, PeersRequest())
@@ -93,7 +93,7 @@ def remove(shell: Shell, who: str) -> None:
     It is not dialled any more, and may call only if you follow it. WHO is a person or a device
     id.
     """
-    from ..node.operations import REMOVE_PEER, RemovePeerRequest
+    from ..node.peer_operations import REMOVE_PEER, RemovePeerRequest
 
     with shell.node("peer remove") as node:
         result = node.call(REMOVE_PEER, RemovePeerRequest(who=who))
@@ -148,7 +148,7 @@ def invite_command(shell: Shell, addresses: tuple[str, ...], name: str, valid_ms
     Hand it over like a key. It carries this node's identity and keys, where it is reached, and a
     token that works one time.
     """
-    from ..node.operations import INVITE, InviteRequest
+    from ..node.peer_operations import INVITE, InviteRequest
 
     with shell.node("invite") as node:
         result = node.call(INVITE, InviteRequest(addresses=addresses, name=name, valid_ms=valid_ms))

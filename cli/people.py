@@ -13,7 +13,8 @@ from .params import complete_who, in_parts, names_from
 from .verbs import Verb
 
 if TYPE_CHECKING:
-    from ..node.operations import FollowOutcome, FollowsResult, Person, ProfileView
+    from ..node.operation import Person
+    from ..node.people_operations import FollowOutcome, FollowsResult, ProfileView
     from .shell import Shell
 
 WHO_HELP = (
@@ -32,7 +33,8 @@ WHO_HELP = (
 @click.pass_obj
 def follow_command(shell: Shell, who: Sequence[str]) -> None:
     """Follow people."""
-    from ..node.operations import FOLLOW, MAX_WHO, FollowRequest, FollowResult
+    from ..node.operation import MAX_WHO
+    from ..node.people_operations import FOLLOW, FollowRequest, FollowResult
 
     with shell.node("follow") as node:
         parts = [
@@ -55,7 +57,8 @@ def follow_command(shell: Shell, who: Sequence[str]) -> None:
 @click.pass_obj
 def unfollow_command(shell: Shell, who: Sequence[str]) -> None:
     """Stop following people."""
-    from ..node.operations import MAX_WHO, UNFOLLOW, UnfollowRequest, UnfollowResult
+    from ..node.operation import MAX_WHO
+    from ..node.people_operations import UNFOLLOW, UnfollowRequest, UnfollowResult
 
     with shell.node("unfollow") as node:
         parts = [
@@ -81,7 +84,7 @@ def _outcomes(outcomes: Sequence[FollowOutcome], changed: str, unchanged: str) -
 @click.pass_obj
 def follows_command(shell: Shell, who: str) -> None:
     """List whom someone follows; without WHO, whom you follow."""
-    from ..node.operations import FOLLOWS, FollowsRequest
+    from ..node.people_operations import FOLLOWS, FollowsRequest
 
     with shell.node("follows") as node:
         result = node.call(FOLLOWS, FollowsRequest(who=who))
@@ -107,7 +110,7 @@ def _follows(result: FollowsResult) -> Iterator[Line]:
 @click.pass_obj
 def name_command(shell: Shell, who: str, petname: str | None, remove: bool) -> None:
     """Give someone a name that only you see; it wins over what they call themselves."""
-    from ..node.operations import NAME, NameRequest
+    from ..node.people_operations import NAME, NameRequest
 
     if (petname is None) != remove:
         raise click.UsageError("give either a PETNAME or --remove")
@@ -149,7 +152,7 @@ def profile_command(shell: Shell, /, who: str | None, **fields: Any) -> None:
 
 
 def _show_profile(shell: Shell, who: str) -> None:
-    from ..node.operations import PROFILE, ProfileRequest
+    from ..node.people_operations import PROFILE, ProfileRequest
 
     with shell.node("profile") as node:
         result = node.call(PROFILE, ProfileRequest(who=who))
@@ -159,7 +162,7 @@ def _show_profile(shell: Shell, who: str) -> None:
 
 
 def _set_profile(shell: Shell, given: dict[str, Any]) -> None:
-    from ..node.operations import SET_PROFILE, LinkField, SetProfileRequest
+    from ..node.people_operations import SET_PROFILE, LinkField, SetProfileRequest
 
     for name in ("languages", "tags", "links"):
         if name in given:

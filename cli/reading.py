@@ -16,14 +16,8 @@ from .verbs import Verb
 
 if TYPE_CHECKING:
     from ..node.client import Client
-    from ..node.operations import (
-        EntryView,
-        PostView,
-        ReadResult,
-        SearchResult,
-        ThreadResult,
-        VersionView,
-    )
+    from ..node.operation import EntryView, PostView
+    from ..node.post_operations import ReadResult, SearchResult, ThreadResult, VersionView
     from .shell import Shell
 
 MAX_PAGE: Final = 500
@@ -71,7 +65,7 @@ def read_command(
 
     What is new comes oldest first. Ends with exit code 3 if there is nothing.
     """
-    from ..node.operations import READ, ReadRequest
+    from ..node.post_operations import READ, ReadRequest
 
     everything = everything or bool(author or before)
     if thread is not None and everything:
@@ -100,7 +94,7 @@ def read_command(
 
 
 def _read_thread(shell: Shell, thread: str, limit: int, look: Look, *, mark: bool) -> int:
-    from ..node.operations import THREAD, ThreadRequest
+    from ..node.post_operations import THREAD, ThreadRequest
 
     with shell.node("read") as node:
         result = node.call(THREAD, ThreadRequest(id=thread, limit=limit, mark=mark))
@@ -160,7 +154,7 @@ def _contexts(node: Client, posts: Sequence[PostView]) -> dict[str, str]:
 
 def _look_up(node: Client, entry_id: str) -> PostView | None:
     from ..node.errors import Code, ServiceError
-    from ..node.operations import SHOW, ShowRequest
+    from ..node.post_operations import SHOW, ShowRequest
 
     try:
         return node.call(SHOW, ShowRequest(id=entry_id)).post
@@ -187,7 +181,7 @@ def show_command(shell: Shell, entry: str, versions: bool) -> None:
 
     ID is an id as shown, the beginning of one, or all 64 hexadecimal digits.
     """
-    from ..node.operations import SHOW, ShowRequest
+    from ..node.post_operations import SHOW, ShowRequest
 
     with shell.node("show") as node:
         result = node.call(SHOW, ShowRequest(id=entry, versions=versions))
@@ -283,7 +277,7 @@ def search_command(shell: Shell, words: Sequence[str], limit: int | None, unfold
 
     Ends with exit code 3 if there is none.
     """
-    from ..node.operations import SEARCH, SearchRequest
+    from ..node.post_operations import SEARCH, SearchRequest
 
     with shell.node("search") as node:
         result = node.call(SEARCH, SearchRequest(query=" ".join(words), limit=limit or FOUND))

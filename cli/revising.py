@@ -15,7 +15,7 @@ from .quantities import count
 from .verbs import Verb
 
 if TYPE_CHECKING:
-    from ..node.operations import DeleteResult, EditResult
+    from ..node.post_operations import DeleteResult, EditResult
     from .shell import Shell
 
 PROMISE: Final = (
@@ -43,7 +43,7 @@ def delete_command(shell: Shell, ids: tuple[str, ...], reason: str, yes: bool) -
     reaches; that there was a post, and answers of others, stay. It cannot be taken back.
     Deleting what is deleted already changes nothing.
     """
-    from ..node.operations import DELETE, DeleteRequest
+    from ..node.post_operations import DELETE, DeleteRequest
 
     if not yes and not shell.as_json and talks_to_person():
         named = ids[0] if len(ids) == 1 else count(len(ids), "post")
@@ -89,7 +89,7 @@ def edit_command(
     opens with the old one. Readers see the new text, that it was edited, and, if they ask for it,
     the old one; to take that away, delete the post.
     """
-    from ..node.operations import SHOW, ShowRequest
+    from ..node.post_operations import SHOW, ShowRequest
 
     if len(words) > 1:
         raise click.UsageError("put the text in quotes, so that the shell keeps it together")
@@ -107,7 +107,7 @@ def edit_command(
 
 
 def _edit(shell: Shell, entry: str, text: str, title: str | None, note: str) -> None:
-    from ..node.operations import EDIT, EditRequest
+    from ..node.post_operations import EDIT, EditRequest
 
     with shell.node("edit") as node:
         result = node.call(EDIT, EditRequest(id=entry, text=text, title=title, note=note))

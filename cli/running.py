@@ -73,7 +73,7 @@ def run_command(
 
 
 def _tell_ready(shell: Shell, node: RunningNode) -> None:
-    from ..node.operations import STATUS, StatusRequest
+    from ..node.peer_operations import STATUS, StatusRequest
 
     status = node.service.call(STATUS, StatusRequest())
     who = Span(f"{status.person.label} is ready", Style.GOOD)

@@ -14,7 +14,7 @@ from .verbs import VerbGroup
 
 if TYPE_CHECKING:
     from ..node.home import Home
-    from ..node.operations import ServiceResult
+    from ..node.home_results import ServiceResult
     from .shell import Shell
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")

@@ -31,7 +31,7 @@ def config_command() -> None:
 @click.pass_obj
 def list_(shell: Shell) -> None:
     """List all settings, and what decided each."""
-    from ..node.operations import ConfigItem, ConfigResult
+    from ..node.home_results import ConfigItem, ConfigResult
 
     items = shell.settings().items
     result = ConfigResult(
@@ -56,7 +56,7 @@ def list_(shell: Shell) -> None:
 @click.pass_obj
 def path(shell: Shell) -> None:
     """Say where the configuration file is, or would be."""
-    from ..node.operations import ConfigResult
+    from ..node.home_results import ConfigResult
 
     result = ConfigResult(file=str(shell.home.config), items=())
     shell.answer(result, [line(str(shell.home.config))])

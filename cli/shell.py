@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..node.client import Client
     from ..node.config import Config, Settings
     from ..node.home import Home
-    from ..node.operations import Result
+    from ..node.operation import Result
 
     OpenClient: TypeAlias = Callable[[Home, Config, str], AbstractContextManager[Client]]
 

@@ -12,7 +12,7 @@ from .quantities import ago, count, duration, size
 from .verbs import Verb
 
 if TYPE_CHECKING:
-    from ..node.operations import LinkView, PeerView, StatusResult
+    from ..node.peer_operations import LinkView, PeerView, StatusResult
     from .shell import Shell
 
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def status_command(shell: Shell) -> None:
     """See on one screen whether everything is in sync."""
-    from ..node.operations import PEERS, STATUS, PeersRequest, StatusRequest
+    from ..node.peer_operations import PEERS, STATUS, PeersRequest, StatusRequest
 
     with shell.node("status") as node:
         status = node.call(STATUS, StatusRequest())

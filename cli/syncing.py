@@ -15,7 +15,7 @@ from .verbs import Verb
 
 if TYPE_CHECKING:
     from ..node.client import OnEvent
-    from ..node.operations import SyncCounts, SyncEvent, SyncOutcome, SyncResult
+    from ..node.peer_operations import SyncCounts, SyncEvent, SyncOutcome, SyncResult
     from .screen import Screen
     from .shell import Shell
 
@@ -54,7 +54,7 @@ def sync_command(shell: Shell, who: tuple[str, ...], timeout_ms: int) -> int:
 
     Without WHO with all peers that have an address. Ends with exit code 5 if nobody was reached.
     """
-    from ..node.operations import SYNC, SyncRequest
+    from ..node.peer_operations import SYNC, SyncRequest
 
     request = SyncRequest(who=who, timeout_ms=timeout_ms)
     with shell.node("sync") as node:
@@ -90,7 +90,7 @@ class _JsonLines:
         """Write one step."""
         import msgspec
 
-        from ..node.operations import SCHEMA
+        from ..node.operation import SCHEMA
 
         self._screen.show_json(msgspec.json.encode({"schema": SCHEMA, "event": event}))
 

@@ -11,7 +11,8 @@ from .quantities import MINUTE_MS, ago, count, date
 from .safe import safe_line
 
 if TYPE_CHECKING:
-    from ..node.operations import Person, PostView, ThreadPost
+    from ..node.operation import Person, PostView
+    from ..node.post_operations import ThreadPost
 
 ODD_CLAIM_MS: Final = 10 * MINUTE_MS
 """Clocks differ; a date further than this from where a post stands is shown as odd."""

@@ -14,7 +14,8 @@ from .quantities import size
 from .verbs import Verb
 
 if TYPE_CHECKING:
-    from ..node.operations import PeerView, PostResult
+    from ..node.peer_operations import PeerView
+    from ..node.post_operations import PostResult
     from .shell import Shell
 
 MAX_PEERS_NAMED: Final = 5
@@ -79,7 +80,8 @@ def post_command(shell: Shell, /, words: tuple[str, ...], **fields: Any) -> None
 
 
 def _post(shell: Shell, text: str, fields: Mapping[str, Any]) -> None:
-    from ..node.operations import PEERS, POST, PeersRequest, PostRequest
+    from ..node.peer_operations import PEERS, PeersRequest
+    from ..node.post_operations import POST, PostRequest
 
     with shell.node("post") as node:
         result = node.call(POST, PostRequest(text=text, **fields))

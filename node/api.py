@@ -18,9 +18,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .errors import Code, Exit, ServiceError
-from .key_operations import ALL_OPERATIONS
 from .logs import Log
-from .operations import ErrorResult, Result, StreamLine, SyncEvent, SyncRequest
+from .operation import ErrorResult, Result
+from .operations import OPERATIONS
+from .peer_operations import StreamLine, SyncEvent, SyncRequest
 from .service import Service
 from .shell import MAX_REQUEST_BYTES, decode_request, error_body
 
@@ -43,12 +44,12 @@ def make_app(service: Service, log: Log) -> Starlette:
     async def answer(request: Request) -> Response:
         name = str(request.path_params["name"])
         try:
-            operation = ALL_OPERATIONS.get(name)
+            operation = OPERATIONS.get(name)
             if operation is None:
                 raise ServiceError(
                     Code.NOT_FOUND,
                     f"there is no operation {name!r}",
-                    f"there are {', '.join(ALL_OPERATIONS)}",
+                    f"there are {', '.join(OPERATIONS)}",
                 )
             asked = decode_request(operation, await _body(request))
             log.debug("asked", operation=name)

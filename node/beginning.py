@@ -27,9 +27,9 @@ from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError, storage_error
 from .files import write_whole
 from .home import Home
+from .home_results import InitResult, KeyWordsResult
 from .keys import DeviceKeys
 from .names import check_own_line
-from .operations import InitResult, KeyWordsResult
 from .pen import Pen
 from .readmitting import note_restored
 from .views import Views

@@ -19,7 +19,8 @@ import msgspec
 from .config import Config
 from .errors import Code, ServiceError
 from .home import Home
-from .operations import SYNC, ErrorResult, Operation, Request, Result, StreamLine, SyncEvent
+from .operation import ErrorResult, Operation, Request, Result
+from .peer_operations import SYNC, StreamLine, SyncEvent
 from .shell import encode_request, error_of
 
 LOCK_WAIT_S: Final = 5.0

@@ -16,7 +16,8 @@ from .config import Config
 from .home import Home
 from .keys import DeviceKeys
 from .links import ExchangeEnd, Links, LiveLink, OnNews
-from .operations import Operation, Request, Result, SyncRequest
+from .operation import Operation, Request, Result
+from .peer_operations import SyncRequest
 from .peering import Reach
 from .pen import Pen
 from .service import About, Service

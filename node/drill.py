@@ -20,7 +20,7 @@ from ..protocol.words import (
 from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
 from .home import Home
-from .operations import KeyVerifyResult
+from .home_results import KeyVerifyResult
 
 DRILLED_WORDS: Final = 4
 """Who guesses them has one chance in 2**44."""

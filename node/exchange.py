@@ -10,7 +10,7 @@ import trio
 from ..protocol.errors import SlowlightError
 from ..store.base import Peer
 from .links import Ending, ExchangeEnd, ExchangeNews, OnNews, State
-from .operations import SyncCounts
+from .peer_operations import SyncCounts
 from .sessions import LiveSession
 
 NEWS_EVERY_S: Final = 0.1

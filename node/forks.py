@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..protocol.hashing import short_id
 from ..store.base import ForkedLog, NodeStore
 from .names import find_who
-from .operations import ForkBranchView, ForksRequest, ForksResult, ForkView
+from .people_operations import ForkBranchView, ForksRequest, ForksResult, ForkView
 from .views import Views
 
 

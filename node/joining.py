@@ -37,10 +37,10 @@ from .clock import RandomBytes, WallClock
 from .errors import Code, ServiceError
 from .files import write_whole
 from .home import Home
+from .home_results import InitResult
 from .key_operations import AnswerResult, KeyAnswerResult, KeyRequestResult, RecordView
 from .keys import DeviceKeys
 from .names import check_own_line
-from .operations import InitResult
 from .root_signing import certify
 from .views import Views
 

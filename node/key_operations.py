@@ -2,17 +2,16 @@
 
 Root keys and words are no part of any of them: a plan says what would be decided, whoever has the
 words signs it in their own process, and the signed records are handed in. The conventions are
-those of `operations`.
+those of `operation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta
 
-from .operations import OPERATIONS, EntryRef, Operation, Person, Request, Result, View
+from .operation import EntryRef, Operation, Person, Request, Result, View
 
 MAX_NAMED: Final = 64
 """Devices or entries named in one request: as many as an identity has devices."""
@@ -188,11 +187,14 @@ PLAN_ACCEPT: Final = Operation("plan_accept", PlanAcceptRequest, RecordPlan)
 ENACT: Final = Operation("enact", EnactRequest, EnactResult)
 ANSWER: Final = Operation("answer", AnswerRequest, AnswerResult)
 
-KEY_OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
-    one.name: one for one in (DEVICES, PLAN_REVOCATION, PLAN_ROTATION, PLAN_ACCEPT, ENACT, ANSWER)
-}
-ALL_OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {**OPERATIONS, **KEY_OPERATIONS}
-"""Everything that a node is asked."""
+KEY_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    DEVICES,
+    PLAN_REVOCATION,
+    PLAN_ROTATION,
+    PLAN_ACCEPT,
+    ENACT,
+    ANSWER,
+)
 
 
 # What works on a home without its daemon

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from ..store.base import Peer
-from .operations import SyncCounts
+from .peer_operations import SyncCounts
 
 State: TypeAlias = Literal["dialling", "connected", "exchanging", "done", "failed"]
 Ending: TypeAlias = Literal["in_sync", "unreachable", "refused", "failed", "timeout"]

@@ -14,9 +14,9 @@ from ..store.sqlite_rebuild import rebuild_views
 from ..store.sqlite_salvage import LostFileError, finish_rebuild, publish_rebuilt, salvage
 from ..store.sqlite_words import retake_words
 from .clock import WallClock
+from .db_operations import DbCheckResult, DbCompactResult, DbRebuildResult
 from .errors import Code, ServiceError, storage_error
 from .home import Home
-from .operations import DbCheckResult, DbCompactResult, DbRebuildResult
 from .upkeep import damage_views
 
 _ENTRIES_AT_ONCE: Final = 20_000

@@ -22,7 +22,7 @@ from .clock import RandomBytes, WallClock, rfc3339
 from .errors import Code, ServiceError
 from .links import Links
 from .names import check_own_line, find_who
-from .operations import (
+from .peer_operations import (
     AddPeerRequest,
     AddPeerResult,
     InviteRequest,

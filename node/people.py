@@ -15,7 +15,8 @@ from .errors import Code, ServiceError
 from .interest import MAX_FOLLOWS
 from .links import Links
 from .names import Meant, check_petname, find_who
-from .operations import (
+from .peering import Peering
+from .people_operations import (
     FollowOutcome,
     FollowRequest,
     FollowResult,
@@ -27,7 +28,6 @@ from .operations import (
     UnfollowRequest,
     UnfollowResult,
 )
-from .peering import Peering
 from .views import Views
 from .walk import newest_first
 

@@ -17,7 +17,8 @@ from .author import Author
 from .clock import RandomBytes, WallClock, rfc3339
 from .config import PrivateConfig
 from .errors import Code, ServiceError
-from .operations import DAY_MS, PeriodsRequest, PeriodsResult, PeriodView
+from .operation import DAY_MS
+from .people_operations import PeriodsRequest, PeriodsResult, PeriodView
 from .period_secrets import Held, PeriodSecret, PeriodSecrets
 from .walk import newest_first
 

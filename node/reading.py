@@ -10,8 +10,8 @@ from ..protocol.content import Post
 from ..store.base import HeldEntry, NodeStore, PageMark, StoreError, TimelinePost
 from .errors import Code, ServiceError
 from .names import find_entry, find_who
-from .operations import (
-    MAX_PAGE,
+from .operation import MAX_PAGE
+from .post_operations import (
     ReadRequest,
     ReadResult,
     SearchRequest,

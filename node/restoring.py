@@ -7,7 +7,7 @@ from ..protocol.identity import incept
 from .beginning import OpenStore, begin, open_sqlite_store, require_room
 from .clock import RandomBytes, WallClock
 from .home import Home
-from .operations import KeyRestoreResult
+from .home_results import KeyRestoreResult
 from .readmitting import check_epoch
 from .root_signing import seed_of
 

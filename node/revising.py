@@ -16,13 +16,7 @@ from .author import Author
 from .clock import WallClock
 from .errors import Code, ServiceError
 from .names import check_own_line, find_entry
-from .operations import (
-    DeletedEntry,
-    DeleteRequest,
-    DeleteResult,
-    EditRequest,
-    EditResult,
-)
+from .post_operations import DeletedEntry, DeleteRequest, DeleteResult, EditRequest, EditResult
 from .reading import Reading
 from .views import Views, content_of
 from .writing import require_text

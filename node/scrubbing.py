@@ -10,7 +10,7 @@ from ..store.base import NodeStore, StoreError
 from ..store.scrub import SLICE_ENTRIES, ScrubSlice
 from .clock import WallClock
 from .logs import Log
-from .operations import DAY_MS
+from .operation import DAY_MS
 
 PAUSE_S: Final = 0.2
 """Between two slices of about 10 ms: a pass over a million entries takes two minutes."""

@@ -19,39 +19,20 @@ from ..store.base import NodeStore, Peer, StoreError
 from .author import Author, MaySign, signs_freely
 from .clock import RandomBytes, WallClock, rfc3339
 from .config import PrivateConfig
+from .db_operations import DB_BACKUP, DB_SCRUB, DB_STATS
 from .errors import Code, ServiceError, storage_error
 from .forks import Forks
 from .keys import DeviceKeys
 from .links import ExchangeEnd, ExchangeNews, Links, LiveLink
 from .names import find_who
-from .operations import (
+from .operation import Operation, Request, Result
+from .peer_operations import (
     ADD_PEER,
-    DB_BACKUP,
-    DB_SCRUB,
-    DB_STATS,
-    DELETE,
-    EDIT,
-    FOLLOW,
-    FOLLOWS,
-    FORKS,
     INVITE,
-    NAME,
     PEERS,
-    PERIODS,
-    POST,
-    PROFILE,
-    READ,
     REMOVE_PEER,
-    SEARCH,
-    SET_PROFILE,
-    SHOW,
     STATUS,
-    THREAD,
-    UNFOLLOW,
     LinkView,
-    Operation,
-    Request,
-    Result,
     StatusRequest,
     StatusResult,
     SyncCounts,
@@ -62,6 +43,8 @@ from .operations import (
 )
 from .peering import Peering, Reach
 from .people import People
+from .people_operations import FOLLOW, FOLLOWS, FORKS, NAME, PERIODS, PROFILE, SET_PROFILE, UNFOLLOW
+from .post_operations import DELETE, EDIT, POST, READ, SEARCH, SHOW, THREAD
 from .reading import Reading
 from .readmitting import RootSeed, readmits
 from .revising import Revising

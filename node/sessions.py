@@ -18,7 +18,7 @@ from ..sync.session import Session
 from .carriers.base import Link, LostLinkError
 from .clock import WallClock
 from .logs import Log
-from .operations import SyncCounts
+from .peer_operations import SyncCounts
 
 FAREWELL_S: Final = 1.0
 """How long a link stays open for the answer to a BYE."""

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from .errors import Code, ServiceError
-from .operations import ErrorBody, Operation, Request, Result
+from .operation import ErrorBody, Operation, Request, Result
 
 MAX_REQUEST_BYTES: Final = 1 << 20
 """A request of the longest lists with some room; the text of a post is at most 30,000 bytes."""

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from .errors import Code, ServiceError
 from .home import Home
-from .operations import ServiceResult
+from .home_results import ServiceResult
 
 RunProgram: TypeAlias = Callable[[Sequence[str]], str]
 """Runs a program to its end and returns what it printed; raises ServiceError if it failed."""

@@ -10,8 +10,7 @@ from ..store.base import NodeStore, Share
 from ..store.quota import Distance, distances
 from ..store.scrub import Damage
 from .clock import WallClock
-from .errors import Code, ServiceError
-from .operations import (
+from .db_operations import (
     DbBackupRequest,
     DbBackupResult,
     DbClassView,
@@ -22,6 +21,7 @@ from .operations import (
     DbStatsRequest,
     DbStatsResult,
 )
+from .errors import Code, ServiceError
 from .views import Views
 
 _Name: TypeAlias = Literal["self", "followed", "two_hops", "stranger"]

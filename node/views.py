@@ -22,16 +22,10 @@ from ..store.base import HeldEntry, Identity, LogKey, NodeStore, Peer, TimelineP
 from ..store.marks import Mark, MarkKind
 from .clock import rfc3339
 from .names import label
-from .operations import (
-    EntryView,
-    ForkPlace,
-    LinkField,
-    PeerView,
-    Person,
-    PostView,
-    ProfileView,
-    VersionView,
-)
+from .operation import EntryView, ForkPlace, Person, PostView
+from .peer_operations import PeerView
+from .people_operations import LinkField, ProfileView
+from .post_operations import VersionView
 
 _NO_POST = Post(text="")
 _VOID: Final[dict[Void, Literal["stranger", "forgotten", "ended", "off branch"]]] = {

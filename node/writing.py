@@ -12,14 +12,8 @@ from ..store.base import HeldEntry, NodeStore, TimelinePost
 from .author import Author
 from .errors import Code, ServiceError
 from .names import check_own_line, find_entry, find_who
-from .operations import (
-    PostRequest,
-    PostResult,
-    ProfileRequest,
-    ProfileResult,
-    SetProfileRequest,
-    SetProfileResult,
-)
+from .people_operations import ProfileRequest, ProfileResult, SetProfileRequest, SetProfileResult
+from .post_operations import PostRequest, PostResult
 from .reading import Reading
 from .views import Views, content_of, profile_view
 

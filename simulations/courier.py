@@ -11,7 +11,7 @@ from ..node.direct import DirectClient, MomentaryLinks
 from ..node.errors import Code, ServiceError
 from ..node.keys import DeviceKeys
 from ..node.network import outgoing_board
-from ..node.operations import ADD_PEER, SYNC, AddPeerRequest, SyncRequest, SyncResult
+from ..node.peer_operations import ADD_PEER, SYNC, AddPeerRequest, SyncRequest, SyncResult
 from ..node.peering import Reach
 from ..node.service import About, Service
 from ..node.switchboard import Switchboard

@@ -21,8 +21,9 @@ from slowlight.node.config import Config
 from slowlight.node.direct import open_direct
 from slowlight.node.errors import ServiceError
 from slowlight.node.home import Home
-from slowlight.node.operations import Operation, PeerView, Request, Result, SyncEvent
-from slowlight.node.operations import Person as PersonView
+from slowlight.node.operation import Operation, Request, Result
+from slowlight.node.operation import Person as PersonView
+from slowlight.node.peer_operations import PeerView, SyncEvent
 from slowlight.protocol.run import Run
 from slowlight.store.memory import MemoryStore
 from tests.people import START_MS, Person

@@ -14,7 +14,7 @@ from slowlight.node.beginning import begin
 from slowlight.node.client import SocketClient
 from slowlight.node.clock import system_clock
 from slowlight.node.home import Home
-from slowlight.node.operations import StatusResult
+from slowlight.node.peer_operations import StatusResult
 from tests import processes
 from tests.nodes import seeded
 

@@ -19,7 +19,8 @@ from slowlight.node.carriers.reception import Reception
 from slowlight.node.config import Config, NodeConfig
 from slowlight.node.daemon import RunningNode, run_node
 from slowlight.node.logs import Log
-from slowlight.node.operations import INVITE, READ, InviteRequest, ReadRequest
+from slowlight.node.peer_operations import INVITE, InviteRequest
+from slowlight.node.post_operations import READ, ReadRequest
 from slowlight.node.service import Service
 from tests.nodes import NodeHome, make_home
 

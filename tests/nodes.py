@@ -22,7 +22,7 @@ from slowlight.node.direct import make_service
 from slowlight.node.home import Home
 from slowlight.node.links import ExchangeEnd, ExchangeNews, LiveLink, OnNews
 from slowlight.node.logs import Log, no_log
-from slowlight.node.operations import SyncCounts
+from slowlight.node.peer_operations import SyncCounts
 from slowlight.node.service import Service
 from slowlight.protocol.entry import Entry
 from slowlight.store.base import Ingested, Item, LogKey, NodeStore, Peer, PeerMemory, StoreError

@@ -6,11 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slowlight.node.operations import (
-    ForkBranchView,
-    ForksResult,
-    ForkView,
-)
+from slowlight.node.people_operations import ForkBranchView, ForksResult, ForkView
 from slowlight.protocol.entry import CHANNEL_POSTS
 from tests.command_line import Desk, ScriptedClient, someone
 from tests.people import Person

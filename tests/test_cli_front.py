@@ -19,7 +19,7 @@ from slowlight.cli.shell import Shell
 from slowlight.cli.topics import ENVIRONMENT, EXIT_CODES, TOPICS
 from slowlight.cli.verbs import Root, Verb, VerbGroup
 from slowlight.node.errors import Code, Exit, ServiceError
-from slowlight.node.operations import STATUS
+from slowlight.node.peer_operations import STATUS
 from tests.command_line import Desk, ScriptedClient, typed
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slowlight.node.errors import Code, ServiceError
-from slowlight.node.operations import (
+from slowlight.node.peer_operations import (
     PEERS,
     STATUS,
     SYNC,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slowlight.node.operations import MAX_WHO
+from slowlight.node.operation import MAX_WHO
 from tests.command_line import Desk
 from tests.people import Person
 

@@ -11,14 +11,9 @@ import pytest
 from slowlight.cli.editor import DRAFT_FILE, edited
 from slowlight.cli.shell import Shell
 from slowlight.node.errors import Code, Exit, ServiceError
-from slowlight.node.operations import (
-    PEERS,
-    POST,
-    PeersResult,
-    PostRequest,
-    PostResult,
-    PostView,
-)
+from slowlight.node.operation import PostView
+from slowlight.node.peer_operations import PEERS, PeersResult
+from slowlight.node.post_operations import POST, PostRequest, PostResult
 from tests.command_line import NOW_MS, Desk, ScriptedClient, some_peer, someone
 
 

@@ -13,15 +13,14 @@ from slowlight.node.client import open_client
 from slowlight.node.config import Config
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import Home
-from slowlight.node.operations import (
+from slowlight.node.peer_operations import STATUS, StatusRequest
+from slowlight.node.post_operations import (
     POST,
     READ,
     SEARCH,
-    STATUS,
     PostRequest,
     ReadRequest,
     SearchRequest,
-    StatusRequest,
 )
 from slowlight.protocol.identity import incept
 from tests.daemons import Daemon, make_home, running

@@ -22,21 +22,22 @@ from slowlight.node.client import SocketClient, open_client
 from slowlight.node.config import Config
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import Home
-from slowlight.node.operations import (
-    FOLLOW,
+from slowlight.node.peer_operations import (
     INVITE,
+    STATUS,
+    SYNC,
+    InviteRequest,
+    StatusRequest,
+    SyncRequest,
+)
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import (
     POST,
     READ,
     SEARCH,
-    STATUS,
-    SYNC,
-    FollowRequest,
-    InviteRequest,
     PostRequest,
     ReadRequest,
     SearchRequest,
-    StatusRequest,
-    SyncRequest,
 )
 from tests.command_line import Ending
 from tests.daemons import Daemon, make_home, running

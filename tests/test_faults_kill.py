@@ -23,21 +23,19 @@ import pytest
 import trio
 
 from slowlight.node.errors import Code, ServiceError
-from slowlight.node.operations import (
+from slowlight.node.peer_operations import (
     ADD_PEER,
-    FOLLOW,
     INVITE,
-    POST,
     STATUS,
     SYNC,
     AddPeerRequest,
-    FollowRequest,
     InviteRequest,
-    PostRequest,
     StatusRequest,
     SyncEvent,
     SyncRequest,
 )
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import POST, PostRequest
 from slowlight.protocol.entry import CHANNEL_POSTS
 from slowlight.simulations.conversation import read_messages
 from slowlight.simulations.replay import ReplayedConversation, sign_conversation

@@ -17,14 +17,9 @@ from slowlight.node.carriers.base import Link, LostLinkError
 from slowlight.node.carriers.memory import MAX_PIECES_IN_FLIGHT, MemoryStream
 from slowlight.node.carriers.noise_link import MessageStream, NoiseLink
 from slowlight.node.config import LimitsConfig
-from slowlight.node.operations import (
-    FOLLOW,
-    POST,
-    STATUS,
-    FollowRequest,
-    PostRequest,
-    StatusRequest,
-)
+from slowlight.node.peer_operations import STATUS, StatusRequest
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import POST, PostRequest
 from slowlight.node.sessions import STALL_S
 from slowlight.protocol.errors import SlowlightError
 from slowlight.protocol.frames import (

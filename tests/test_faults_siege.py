@@ -17,17 +17,16 @@ from slowlight.node.addresses import parse_address
 from slowlight.node.carriers.base import Link
 from slowlight.node.carriers.noise_link import MessageStream
 from slowlight.node.clock import system_clock
-from slowlight.node.operations import (
-    FOLLOW,
+from slowlight.node.peer_operations import (
     INVITE,
     STATUS,
     SYNC,
-    FollowRequest,
     InviteRequest,
     StatusRequest,
     StatusResult,
     SyncRequest,
 )
+from slowlight.node.people_operations import FOLLOW, FollowRequest
 from slowlight.protocol.errors import SlowlightError
 from slowlight.protocol.frames import Bye, ByeReason, Hello, decode_frames
 from slowlight.simulations.conversation import read_messages

@@ -13,7 +13,7 @@ import pytest
 from slowlight.node.client import SocketClient, open_client
 from slowlight.node.config import Config
 from slowlight.node.home import Home
-from slowlight.node.operations import POST, PostRequest
+from slowlight.node.post_operations import POST, PostRequest
 from tests.children import PATIENCE_S, Child, Say
 from tests.daemons import Daemon, make_home, running
 from tests.recording import ARGUMENTS, Event, Recorder, Said, Synced, Written

@@ -30,7 +30,7 @@ from slowlight.node.config import Config
 from slowlight.node.errors import ServiceError
 from slowlight.node.home import Home
 from slowlight.node.keys import SECRET_BYTES
-from slowlight.node.operations import POST, PostRequest
+from slowlight.node.post_operations import POST, PostRequest
 from slowlight.protocol.errors import SlowlightError
 from slowlight.protocol.identity import device_key, incept
 from slowlight.store import schema

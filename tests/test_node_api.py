@@ -19,9 +19,10 @@ from slowlight.node.api_server import ApiServer, open_socket
 from slowlight.node.client import SocketClient
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import MAX_SOCKET_PATH_BYTES
-from slowlight.node.key_operations import ALL_OPERATIONS
 from slowlight.node.logs import Log
-from slowlight.node.operations import READ, SYNC, ReadRequest, SyncRequest
+from slowlight.node.operations import OPERATIONS
+from slowlight.node.peer_operations import SYNC, SyncRequest
+from slowlight.node.post_operations import READ, ReadRequest
 from slowlight.node.shell import MAX_REQUEST_BYTES
 from slowlight.store.base import Peer, StoreError
 from tests.nodes import NodeHome, RecordedLinks, make_home, raw_answer, served, service_of
@@ -209,5 +210,5 @@ async def test_a_client_that_stops_reading_does_not_hold_up_the_end(
 
 def test_every_operation_can_be_asked_for_by_name(api: Path) -> None:
     """An empty request is refused or answered, never a mistake of ours."""
-    for name in ALL_OPERATIONS:
+    for name in OPERATIONS:
         assert ask(api, f"/v1/{name}", b"")[0] in (200, 400)

@@ -27,7 +27,8 @@ from slowlight.node.key_operations import (
     RecordPlan,
     RecordView,
 )
-from slowlight.node.operations import POST, SET_PROFILE, PostRequest, SetProfileRequest
+from slowlight.node.people_operations import SET_PROFILE, SetProfileRequest
+from slowlight.node.post_operations import POST, PostRequest
 from slowlight.node.root_signing import sign_plan
 from slowlight.node.service import Service
 from slowlight.node.standings import own_standing

@@ -13,18 +13,9 @@ from slowlight.node.errors import Code, ServiceError
 from slowlight.node.greetings import is_ended, may_greet
 from slowlight.node.home import Home
 from slowlight.node.key_operations import ENACT, EnactRequest, RecordView
-from slowlight.node.operations import (
-    ADD_PEER,
-    FOLLOW,
-    POST,
-    SHOW,
-    STATUS,
-    AddPeerRequest,
-    FollowRequest,
-    PostRequest,
-    ShowRequest,
-    StatusRequest,
-)
+from slowlight.node.peer_operations import ADD_PEER, STATUS, AddPeerRequest, StatusRequest
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import POST, SHOW, PostRequest, ShowRequest
 from slowlight.node.restoring import restore
 from slowlight.node.sealer import address
 from slowlight.protocol.entry import CHANNEL_POSTS

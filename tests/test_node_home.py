@@ -17,7 +17,8 @@ from slowlight.node.client import open_client
 from slowlight.node.config import Config, load_settings
 from slowlight.node.errors import Code, Exit, ServiceError
 from slowlight.node.home import HOME_VARIABLE, Home, locate
-from slowlight.node.operations import STATUS, InitResult, StatusRequest
+from slowlight.node.home_results import InitResult
+from slowlight.node.peer_operations import STATUS, StatusRequest
 from slowlight.protocol.identity import incept
 from slowlight.protocol.words import seed_from_words
 from tests.nodes import StoodClock, seeded

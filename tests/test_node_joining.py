@@ -10,6 +10,7 @@ import pytest
 from slowlight.node.beginning import begin
 from slowlight.node.errors import Code, Exit, ServiceError
 from slowlight.node.home import Home
+from slowlight.node.home_results import InitResult
 from slowlight.node.joining import answer_asking, ask, read_asking, take_answer
 from slowlight.node.key_operations import (
     ANSWER,
@@ -21,7 +22,7 @@ from slowlight.node.key_operations import (
     PlanRotationRequest,
 )
 from slowlight.node.keys import KeyFiles
-from slowlight.node.operations import POST, InitResult, PostRequest
+from slowlight.node.post_operations import POST, PostRequest
 from slowlight.node.restoring import restore
 from slowlight.node.root_signing import sign_plan
 from slowlight.node.service import Service

@@ -13,7 +13,8 @@ from nacl.bindings import crypto_scalarmult_base
 from slowlight.node.author import Author
 from slowlight.node.config import PrivateConfig
 from slowlight.node.errors import Code, ServiceError
-from slowlight.node.operations import DAY_MS, PeriodsRequest
+from slowlight.node.operation import DAY_MS
+from slowlight.node.people_operations import PeriodsRequest
 from slowlight.node.period_keys import PeriodKeeper, current_key, published_keys
 from slowlight.node.period_secrets import PERIODS_FILE, PeriodSecrets
 from slowlight.node.sealer import Sealer, address, by_box_key

@@ -11,6 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import Home
+from slowlight.node.home_results import KeyRestoreResult
 from slowlight.node.key_operations import (
     DEVICES,
     ENACT,
@@ -21,19 +22,16 @@ from slowlight.node.key_operations import (
     PlanRotationRequest,
 )
 from slowlight.node.links import ExchangeEnd, OnNews
-from slowlight.node.operations import (
+from slowlight.node.peer_operations import (
     ADD_PEER,
-    FOLLOW,
     INVITE,
-    POST,
     AddPeerRequest,
-    FollowRequest,
     InviteRequest,
-    KeyRestoreResult,
-    PostRequest,
     SyncCounts,
     SyncRequest,
 )
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import POST, PostRequest
 from slowlight.node.restoring import restore
 from slowlight.node.root_signing import sign_plan
 from slowlight.node.service import Service

@@ -4,15 +4,9 @@ from pathlib import Path
 
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from slowlight.node.operations import (
-    FOLLOW,
-    POST,
-    FollowRequest,
-    PostRequest,
-    SyncCounts,
-    SyncEvent,
-    SyncRequest,
-)
+from slowlight.node.peer_operations import SyncCounts, SyncEvent, SyncRequest
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import POST, PostRequest
 from tests.memory_net import Running, net, running
 
 

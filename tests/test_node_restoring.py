@@ -13,25 +13,19 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from slowlight.node.drill import DRILLED_WORDS, positions_to_ask, verify_words
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import Home
-from slowlight.node.operations import (
-    ADD_PEER,
+from slowlight.node.home_results import KeyRestoreResult
+from slowlight.node.peer_operations import ADD_PEER, STATUS, AddPeerRequest, StatusRequest
+from slowlight.node.people_operations import (
     FOLLOW,
     FOLLOWS,
-    POST,
     PROFILE,
-    READ,
     SET_PROFILE,
-    STATUS,
-    AddPeerRequest,
     FollowRequest,
     FollowsRequest,
-    KeyRestoreResult,
-    PostRequest,
     ProfileRequest,
-    ReadRequest,
     SetProfileRequest,
-    StatusRequest,
 )
+from slowlight.node.post_operations import POST, READ, PostRequest, ReadRequest
 from slowlight.node.restoring import restore
 from slowlight.protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS
 from slowlight.protocol.words import words_from_seed
@@ -174,7 +168,7 @@ async def test_two_machines_of_one_person_follow_each_other_without_a_word(
 
 def test_the_own_invite_is_still_nobody_to_call(tmp_path: Path) -> None:
     """Another device of this identity is somebody; this very node is not."""
-    from slowlight.node.operations import INVITE, InviteRequest
+    from slowlight.node.peer_operations import INVITE, InviteRequest
     from tests.nodes import RecordedLinks, service_of
 
     service = service_of(make_home(tmp_path, 1, "ada"), RecordedLinks())

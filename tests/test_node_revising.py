@@ -15,23 +15,22 @@ from slowlight.node.client import Client
 from slowlight.node.direct import DirectClient
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.logs import no_log
-from slowlight.node.operations import (
+from slowlight.node.operation import PostView
+from slowlight.node.peer_operations import STATUS, StatusRequest
+from slowlight.node.post_operations import (
     DELETE,
     EDIT,
     POST,
     READ,
     SEARCH,
     SHOW,
-    STATUS,
     THREAD,
     DeleteRequest,
     EditRequest,
     PostRequest,
-    PostView,
     ReadRequest,
     SearchRequest,
     ShowRequest,
-    StatusRequest,
     ThreadRequest,
 )
 from slowlight.node.sessions import Bell

@@ -21,27 +21,26 @@ from slowlight.node.errors import Exit, ServiceError
 from slowlight.node.home import Home
 from slowlight.node.logs import no_log
 from slowlight.node.network import link_keys, own_greeting, prove
-from slowlight.node.operations import (
+from slowlight.node.peer_operations import (
     ADD_PEER,
-    FOLLOW,
-    FOLLOWS,
     PEERS,
-    POST,
-    SEARCH,
     STATUS,
-    UNFOLLOW,
     AddPeerRequest,
-    FollowRequest,
-    FollowsRequest,
     PeersRequest,
-    PostRequest,
-    SearchRequest,
     StatusRequest,
     StatusResult,
     SyncEvent,
     SyncRequest,
+)
+from slowlight.node.people_operations import (
+    FOLLOW,
+    FOLLOWS,
+    UNFOLLOW,
+    FollowRequest,
+    FollowsRequest,
     UnfollowRequest,
 )
+from slowlight.node.post_operations import POST, SEARCH, PostRequest, SearchRequest
 from slowlight.protocol.frames import Bye, ByeReason, RunFrame, decode_frames, encode_frame
 from slowlight.protocol.handshake import Greeting
 from slowlight.protocol.invite import read_invite

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from slowlight.node.logs import Log
-from slowlight.node.operations import DAY_MS
+from slowlight.node.operation import DAY_MS
 from slowlight.node.scrubbing import keep_scrubbed
 from slowlight.store.sqlite import SqliteStore
 from tests.bit_rot import flipped, numbers, talkative

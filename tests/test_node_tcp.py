@@ -21,21 +21,17 @@ from slowlight.node.daemon import RunningNode, run_node
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import Home
 from slowlight.node.logs import Log, no_log, opened_log
-from slowlight.node.operations import (
-    FOLLOW,
+from slowlight.node.peer_operations import (
     INVITE,
-    POST,
-    READ,
     STATUS,
     SYNC,
-    FollowRequest,
     InviteRequest,
-    PostRequest,
-    ReadRequest,
     StatusRequest,
     SyncEvent,
     SyncRequest,
 )
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import POST, READ, PostRequest, ReadRequest
 from slowlight.protocol.invite import read_invite
 from tests.nodes import seeded
 

@@ -16,8 +16,9 @@ from slowlight.node.client import open_client
 from slowlight.node.config import Config
 from slowlight.node.errors import Code, Exit, ServiceError
 from slowlight.node.home import Holder, Home
-from slowlight.node.operations import POST, READ, STATUS, PostRequest, ReadRequest, StatusRequest
+from slowlight.node.peer_operations import STATUS, StatusRequest
 from slowlight.node.pen import Pen
+from slowlight.node.post_operations import POST, READ, PostRequest, ReadRequest
 from slowlight.protocol.entry import CHANNEL_POSTS
 from slowlight.store.base import LogKey
 from slowlight.store.sqlite import SqliteStore

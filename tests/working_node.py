@@ -26,7 +26,8 @@ from slowlight.node.direct import DirectClient, open_direct
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.home import Home
 from slowlight.node.interest import roster_of
-from slowlight.node.operations import FOLLOW, POST, FollowRequest, PostRequest
+from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.post_operations import POST, PostRequest
 from slowlight.protocol.entry import CHANNEL_POSTS, Entry
 from slowlight.protocol.frames import Receipt, RunFrame, UnknownFrame, decode_frames
 from slowlight.protocol.run import decode_run
