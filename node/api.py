@@ -7,7 +7,8 @@ answers with JSON lines: its progress, then the result or error.
 from __future__ import annotations
 
 import contextlib
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 import msgspec
 import trio
@@ -20,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from .errors import Code, Exit, ServiceError
 from .logs import Log
 from .operation import ErrorResult, Result
+from .operation import Request as Asked
 from .operations import OPERATIONS
 from .peer_operations import StreamLine, SyncEvent, SyncRequest
 from .service import Service
@@ -38,8 +40,16 @@ _STATUS_OF: Final = {
 }
 
 
-def make_app(service: Service, log: Log) -> Starlette:
-    """Return the API of one node."""
+Before: TypeAlias = Callable[[Asked], Awaitable[None]]
+"""Waits until a request may be carried out."""
+
+
+async def at_once(_asked: Asked) -> None:
+    """Let a request wait for nothing."""
+
+
+def make_app(service: Service, log: Log, before: Before = at_once) -> Starlette:
+    """Return the API of one node; each request waits for ``before``, except `SYNC`."""
 
     async def answer(request: Request) -> Response:
         name = str(request.path_params["name"])
@@ -55,6 +65,7 @@ def make_app(service: Service, log: Log) -> Starlette:
             log.debug("asked", operation=name)
             if isinstance(asked, SyncRequest):
                 return _SyncAnswer(service, asked)
+            await _unless_gone(before, asked, request.receive)
             return _json(200, service.call(operation, asked))
         except ServiceError as error:
             return _json(_STATUS_OF.get(error.exit, 500), ErrorResult(error=error_body(error)))
@@ -100,6 +111,20 @@ class _SyncAnswer(Response):
             except ServiceError as error:
                 line = StreamLine(error=error_body(error))
             await put.send(line)
+
+
+async def _unless_gone(before: Before, asked: Asked, receive: Receive) -> None:
+    """Wait until a request may be carried out; who has given up meanwhile wants it no more.
+
+    Raises:
+        ClientDisconnect: nobody waits for the answer.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
+        await before(asked)
+        nursery.cancel_scope.cancel()
+        return
+    raise ClientDisconnect
 
 
 async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:

@@ -23,6 +23,7 @@ from .config import Config
 from .dialler import Dialler
 from .direct import make_service
 from .errors import ServiceError
+from .first_look import FirstLook
 from .home import Home
 from .keys import DeviceKeys
 from .logs import Log, opened_log
@@ -36,7 +37,7 @@ from .sessions import Bell
 
 QUIET_S: Final = 0.25
 """The search index waits until nothing was committed for this long."""
-FIRST_LOOK_S: Final = 60.0
+PERIOD_KEYS_AFTER_S: Final = 60.0
 """When a daemon first looks after its period keys."""
 DAY_S: Final = 86_400.0
 _INDEXED_AT_ONCE: Final = 500
@@ -147,7 +148,8 @@ class _Node:
             started_ms=clock(),
             may_sign=pen.require,
         )
-        self._api = ApiServer(make_app(self._service, log), log)
+        self._first_look = FirstLook(store.peers(), log)
+        self._api = ApiServer(make_app(self._service, log, self._first_look.before), log)
         self._reception = make_reception(
             store, keys, config, self._board, random_bytes=random_bytes, log=log
         )
@@ -158,6 +160,7 @@ class _Node:
             random_bytes=random_bytes,
             ceiling_s=config.limits.redial_s,
             log=log,
+            on_tried=self._first_look.tried,
         )
 
     async def run(self, stop: Stop, task_status: trio.TaskStatus[RunningNode]) -> None:
@@ -167,6 +170,7 @@ class _Node:
             self._board.listening = doors.addresses
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._board.run)
+                await nursery.start(self._first_look.run, self._board.heard_out)
                 await nursery.start(self._api.serve, api_socket)
                 await nursery.start(partial(doors.serve, self._reception))
                 nursery.start_soon(self._dialler.run)
@@ -198,7 +202,11 @@ class _Node:
                 )
                 nursery.start_soon(look_after_period_keys, self._service.period_keys, self._log)
                 nursery.start_soon(
-                    readmit_when_forgotten, self._service, self._board.stored, self._log
+                    readmit_when_forgotten,
+                    self._service,
+                    self._first_look,
+                    self._board.stored,
+                    self._log,
                 )
                 where = " ".join(doors.addresses)
                 self._log.info("ready", home=str(self._home.path), listening=where)
@@ -234,10 +242,10 @@ async def keep_indexed(store: NodeStore, stored: Bell, log: Log) -> None:
 async def look_after_period_keys(keeper: PeriodKeeper, log: Log) -> None:
     """Publish period keys ahead and erase those whose time is up, once a day.
 
-    Not at once: the first signature after a start has to wait until peers had the time to say
-    whether this device has written elsewhere.
+    Not at once: the first signature after a start waits for the `FirstLook`, and people who
+    write go first.
     """
-    await trio.sleep(FIRST_LOOK_S)
+    await trio.sleep(PERIOD_KEYS_AFTER_S)
     while True:
         try:
             kept = keeper.look_after()
@@ -249,11 +257,15 @@ async def look_after_period_keys(keeper: PeriodKeeper, log: Log) -> None:
         await trio.sleep(DAY_S)
 
 
-async def readmit_when_forgotten(service: Service, stored: Bell, log: Log) -> None:
+async def readmit_when_forgotten(
+    service: Service, first_look: FirstLook, stored: Bell, log: Log
+) -> None:
     """Readmit the own device when peers bring a rotation of which a restored home knew nothing.
 
     Ends at once in every home that was not restored from words.
     """
+    if service.may_readmit:
+        await first_look.over()
     while service.may_readmit:
         try:
             if service.readmit():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import trio
@@ -53,12 +54,14 @@ class Dialler:
         random_bytes: RandomBytes,
         ceiling_s: float,
         log: Log,
+        on_tried: Callable[[Peer], None],
     ) -> None:
         """Prepare to dial.
 
         Args:
             peers_moved: rings when the peers of the store changed.
             ceiling_s: longest wait between two dials of one peer, in seconds.
+            on_tried: told of a peer that was not reached, or whose session has ended.
         """
         self._store = store
         self._connect = connect
@@ -66,6 +69,7 @@ class Dialler:
         self._random_bytes = random_bytes
         self._ceiling_s = max(FIRST_WAIT_S, ceiling_s)
         self._log = log
+        self._on_tried = on_tried
 
     async def run(self) -> None:
         """Dial until cancelled."""
@@ -104,8 +108,11 @@ class Dialler:
             live = await self._connect(peer)
         except DialError as error:
             self._log.debug("not reached", peer=peer.identity, reason=str(error))
+            self._on_tried(peer)
             return False
         await live.finished.wait()
+        if live.replaced_by is None:
+            self._on_tried(peer)
         return live.greeted and not live.is_hopeless
 
 

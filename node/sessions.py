@@ -54,7 +54,13 @@ class LiveSession:
         outgoing: bool,
         clock: WallClock,
         log: Log,
+        heard_out: Bell,
     ) -> None:
+        """Prepare to carry a session.
+
+        Args:
+            heard_out: rung whenever something came and nothing more of the peer is wanted.
+        """
         self.link: Final = link
         self.session: Final = session
         self.address: Final = address
@@ -62,6 +68,7 @@ class LiveSession:
         self.since_ms: Final = clock()
         self._clock = clock
         self._log = log
+        self._heard_out = heard_out
         self.greeted = False
         """Whether the peer has said anything yet."""
         self.receipted = SyncCounts()
@@ -204,3 +211,5 @@ class LiveSession:
         self.moved.ring()
         if (progress.stored_in, progress.forks_in) != before:
             on_stored()
+        if self.session.heard_out:
+            self._heard_out.ring()

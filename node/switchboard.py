@@ -94,6 +94,8 @@ class Switchboard:
         """Rings when peers were added, changed or removed."""
         self.stored: Final = Bell()
         """Rings when entries were committed, own ones or a peer's."""
+        self.heard_out: Final = Bell()
+        """Rings when a session has got all that its peer has for this node."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the sessions until cancelled or closed; none can begin before this."""
@@ -197,7 +199,13 @@ class Switchboard:
             initiator=outgoing,
         )
         live = LiveSession(
-            link, session, address=address, outgoing=outgoing, clock=self._clock, log=self._log
+            link,
+            session,
+            address=address,
+            outgoing=outgoing,
+            clock=self._clock,
+            log=self._log,
+            heard_out=self.heard_out,
         )
         if existing is not None:
             existing.replaced_by = live

@@ -104,6 +104,11 @@ class Session:
         return self._incoming.complete and self._outgoing.complete and not self._control
 
     @property
+    def heard_out(self) -> bool:
+        """All that the peer offered last and we want is stored here; own entries are among it."""
+        return self._incoming.complete
+
+    @property
     def wants_commit(self) -> bool:
         """Enough is staged; call `commit` before reading on."""
         return self._incoming.wants_commit

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import copyreg
 import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -25,13 +22,7 @@ from slowlight.store.base import LogKey
 from slowlight.store.memory import MemoryStore
 from tests.nodes import StoodClock, seeded
 from tests.people import START_MS
-
-
-def _remade(proxy: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
-    return MappingProxyType, (dict(proxy),)
-
-
-copyreg.pickle(MappingProxyType, _remade)  # so that a store can be copied like a file
+from tests.snapshots import copied
 
 STEPS: Final = 12
 SHORT: Final = 150
@@ -44,7 +35,7 @@ class Machine:
     def __init__(self, home: Home, store: MemoryStore) -> None:
         self.home = home
         self.store = store
-        self.backup = copy.deepcopy(store)
+        self.backup = copied(store)
 
     @property
     def device(self) -> bytes:
@@ -116,9 +107,9 @@ class World:
             case "meet":
                 machine.meet(self.heard)
             case "back up":
-                machine.backup = copy.deepcopy(machine.store)
+                machine.backup = copied(machine.store)
             case "put back":  # also what a lost commit comes to
-                machine.store = copy.deepcopy(machine.backup)
+                machine.store = copied(machine.backup)
             case "copy":
                 self._copy(machine, f"m{self.random.randrange(3)}")
             case _:
@@ -128,7 +119,7 @@ class World:
         if len(self.machines) < 4:
             home = Home(self.path / str(len(self.machines)), machine=lambda: name)
             shutil.copytree(machine.home.path, home.path)
-            self.machines.append(Machine(home, copy.deepcopy(machine.store)))
+            self.machines.append(Machine(home, copied(machine.store)))
 
 
 def run_schedules(path: Path, seeds: range) -> int:
