@@ -60,12 +60,12 @@ def _sketched(
 ) -> Iterator[Figure]:
     """Unsharded up to 100 differences with symbols for just so many, sharded above."""
     bits, symbols = (0, 2 * count + 1) if count <= MAX_SYMBOLS // 4 else shards_for(count)
-    order = [state.log for state in ours] if width is Width.NARROW else None
+    slots = len(ours) if width is Width.NARROW else None
     sides: list[VersionSketch] = []
     for states in (ours, theirs):
-        side = VersionSketch(order=order, symbols=64 if bits else symbols, shard_bits=bits)
-        for state in states:
-            side.set(state.log, state.seq)
+        side = VersionSketch(slots=slots, symbols=64 if bits else symbols, shard_bits=bits)
+        for slot, state in enumerate(states):
+            side.set(state.log, state.seq, slot=None if slots is None else slot)
         sides.append(side)
     part = sides[1].part(DIGEST, count=symbols)
     peer, sent, messages = PeerSketch(part), len(part.body()), 1

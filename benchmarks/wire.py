@@ -55,6 +55,7 @@ class _Node:
             peer_identity=peer.owner.identity,
             offers=self.offers,
             initiator=initiator,
+            salt=bytes(8),
         )
 
 

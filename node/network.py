@@ -249,6 +249,7 @@ def make_board(
             clock=clock,
         ),
         clock=clock,
+        random_bytes=random_bytes,
         log=log,
         most_links=config.limits.links,
         silence_s=config.limits.silence_s,

@@ -12,11 +12,12 @@ from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.frames import ByeReason
 from ..protocol.ident import VerifiedIdent
 from ..protocol.invite import hash_token
+from ..protocol.range_messages import SALT_BYTES
 from ..store.base import NodeStore, Outcome, Peer, StoreError
 from ..sync.offers import Offers
 from ..sync.session import Session
 from .carriers.base import Link
-from .clock import WallClock
+from .clock import RandomBytes, WallClock
 from .errors import ServiceError
 from .exchange import DialError, Exchange
 from .greetings import is_ended, may_greet
@@ -66,6 +67,7 @@ class Switchboard:
         dial: Dial,
         *,
         clock: WallClock,
+        random_bytes: RandomBytes,
         log: Log,
         most_links: int,
         silence_s: float,
@@ -79,6 +81,7 @@ class Switchboard:
         self._own_device = device
         self._dial = dial
         self._clock = clock
+        self._random_bytes = random_bytes
         self._log = log
         self._most_links = most_links
         self._silence_s = silence_s
@@ -197,6 +200,7 @@ class Switchboard:
             peer_identity=link.peer_identity,
             offers=self._offers,
             initiator=outgoing,
+            salt=self._random_bytes(SALT_BYTES),
         )
         live = LiveSession(
             link,

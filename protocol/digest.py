@@ -14,7 +14,7 @@ from hashlib import blake2b, shake_128
 from typing import Final
 
 from .encoding import pack
-from .hashing import PERSON_DIGEST
+from .hashing import PERSON_DIGEST, PERSON_OFFER
 
 DIGEST_BYTES: Final = 16
 _CONTEXT: Final = b"sl-lthash-1"
@@ -33,6 +33,16 @@ def log_state(log: bytes, seq: int, entry_id: bytes) -> bytes:
 def frozen_log_state(log: bytes, lowest_forked_seq: int) -> bytes:
     """Return the canonical state of a log frozen by a fork proof."""
     return pack((log, 1, lowest_forked_seq))
+
+
+def offer_digest(states: bytes, roster: bytes) -> bytes:
+    """Return the digest of an offer (16 bytes): of its states, and of the roster that it answers.
+
+    Args:
+        states: digest of the states.
+        roster: hash of the roster (32 bytes).
+    """
+    return blake2b(roster + states, digest_size=DIGEST_BYTES, person=PERSON_OFFER).digest()
 
 
 class LtHash:
@@ -56,6 +66,12 @@ class LtHash:
         even = ((one & _EVEN | _EVEN_GUARD) - (other & _EVEN)) & _EVEN
         odd = ((one & _ODD | _ODD_GUARD) - (other & _ODD)) & _ODD
         self._sum = even | odd
+
+    def copy(self) -> LtHash:
+        """Return a sum that goes its own way from here on."""
+        other = LtHash()
+        other._sum = self._sum
+        return other
 
     def digest(self) -> bytes:
         """Return the digest of everything counted in (16 bytes)."""

@@ -16,6 +16,7 @@ from .encoding import (
     MAX_UINT,
     as_bytes,
     as_bytes_or_none,
+    as_bytes_upto,
     as_fields,
     as_list,
     as_text,
@@ -27,6 +28,7 @@ from .encoding import (
 from .entry import MAX_SEQ, VERSION
 from .errors import DecodeError
 from .hashing import HASH_BYTES
+from .question_frames import More, RangesFrame, Reconcile, SketchFrame
 from .roster import MAX_ROSTER_ROWS, RosterRow, roster_rows, roster_value
 
 FRAME_HEAD_BYTES: Final = 3
@@ -35,6 +37,8 @@ MAX_FRAME_BYTES: Final = 65_000
 MAX_BODY_BYTES: Final = MAX_FRAME_BYTES - FRAME_HEAD_BYTES
 
 NONCE_BYTES: Final = 8
+INSTANCE_BYTES: Final = 4
+"""So much of the nonce of a store is told: it spots a store that was replaced by another one."""
 SHORT_HASH_BYTES: Final = 8
 """Names one of a few things that both sides know; the digest judges, not this."""
 MAX_ROWS_PER_PART: Final = 1_280
@@ -63,13 +67,15 @@ class FrameType(IntEnum):
     RECEIPT = 11
     PROOF = 12
     BYE = 13
+    RANGES = 14
+    MORE = 15
 
 
 class Scope(IntEnum):
-    """Which states a RECONCILE asks for."""
+    """Which states a HAVE tells."""
 
-    CHANGED = 0
-    """Those that changed since the last receipt, as far as the other side remembers."""
+    NAMED = 0
+    """Those that a sketch showed to differ, and that cannot be sent unasked."""
     ALL = 1
 
 
@@ -85,26 +91,46 @@ class ByeReason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who is here and what it wants."""
+    """Who is here, what it wants, and how it compares with the other side."""
 
     nonce: bytes
-    """Instance nonce of the store (8 bytes): another one means that its memory was replaced."""
+    """Beginning of the instance nonce of the store (4 bytes): another one means that its memory
+    was replaced."""
     counter: int
     """Commits of the store so far; a lower one than remembered means amnesia."""
     roster: bytes
     """First 8 bytes of the hash of the sender's roster."""
+    complete: bool = False
+    """Of what the receiver's HELLO offered, the sender wants nothing."""
+    agreed: bool = False
+    """The sender offers just what the receiver's HELLO said that it holds."""
+    offer: bytes = b""
+    """Digest of what the sender offers; empty if the receiver's roster is not known or `agreed`."""
+    held: bytes = b""
+    """Digest of an offer of which the sender would want nothing; empty: none is known, or no
+    ``offer`` stands before it."""
 
     def body(self) -> bytes:
-        return pack((VERSION, self.nonce, self.counter, self.roster))
+        flags = self.complete + 2 * self.agreed
+        digests = self.offer + self.held
+        return pack((VERSION, self.nonce, self.counter, self.roster, flags, digests))
 
     @classmethod
     def decode(cls, body: bytes) -> Hello:
-        value = unpack(body, max_bytes=64, what="HELLO")
-        fields = as_versioned_fields(value, VERSION, 4, "HELLO")
+        value = unpack(body, max_bytes=80, what="HELLO")
+        fields = as_versioned_fields(value, VERSION, 6, "HELLO")
+        flags = as_uint(fields[4], 3, "HELLO flags")
+        digests = as_bytes_upto(fields[5], 2 * DIGEST_BYTES, "HELLO digests")
+        if len(digests) % DIGEST_BYTES or (digests and flags & 2):
+            raise DecodeError(f"HELLO digests: {len(digests)} bytes with flags {flags}")
         return cls(
-            as_bytes(fields[1], NONCE_BYTES, "HELLO nonce"),
+            as_bytes(fields[1], INSTANCE_BYTES, "HELLO nonce"),
             as_uint(fields[2], MAX_UINT, "HELLO counter"),
             as_bytes(fields[3], SHORT_HASH_BYTES, "HELLO roster"),
+            complete=bool(flags & 1),
+            agreed=bool(flags & 2),
+            offer=digests[:DIGEST_BYTES],
+            held=digests[DIGEST_BYTES:],
         )
 
 
@@ -155,33 +181,22 @@ class DigestFrame:
 
     roster: bytes
     """First 8 bytes of the hash of the receiver's roster that the offer answers."""
+    wants: int
+    """WANT frames of this session dealt with so far: a receiver that has sent more of them waits
+    for the next digest."""
     digest: bytes
 
     def body(self) -> bytes:
-        return pack((self.roster, self.digest))
+        return pack((self.roster, self.wants, self.digest))
 
     @classmethod
     def decode(cls, body: bytes) -> DigestFrame:
-        fields = as_fields(unpack(body, max_bytes=64, what="DIGEST"), 2, "DIGEST")
+        fields = as_fields(unpack(body, max_bytes=64, what="DIGEST"), 3, "DIGEST")
         return cls(
             as_bytes(fields[0], SHORT_HASH_BYTES, "DIGEST roster"),
-            as_bytes(fields[1], DIGEST_BYTES, "DIGEST digest"),
+            as_uint(fields[1], MAX_UINT, "DIGEST wants"),
+            as_bytes(fields[2], DIGEST_BYTES, "DIGEST digest"),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Reconcile:
-    """Our digests differ: tell me your states."""
-
-    scope: Scope
-
-    def body(self) -> bytes:
-        return pack((int(self.scope),))
-
-    @classmethod
-    def decode(cls, body: bytes) -> Reconcile:
-        fields = as_fields(unpack(body, max_bytes=8, what="RECONCILE"), 1, "RECONCILE")
-        return cls(Scope(as_uint(fields[0], max(Scope), "RECONCILE scope")))
 
 
 class LogState(NamedTuple):
@@ -209,7 +224,7 @@ class Have:
 
     scope: Scope
     final: bool
-    """The last part of the answer to one RECONCILE."""
+    """The last part of the answer to one RECONCILE or SKETCH."""
     states: tuple[LogHint, ...]
 
     def body(self) -> bytes:
@@ -355,6 +370,7 @@ Frame: TypeAlias = (
     | IdentFrame
     | RosterPart
     | DigestFrame
+    | SketchFrame
     | Reconcile
     | Have
     | Want
@@ -362,6 +378,8 @@ Frame: TypeAlias = (
     | Receipt
     | ProofFrame
     | Bye
+    | RangesFrame
+    | More
 )
 
 _TYPES: Final[dict[type[Frame], FrameType]] = {
@@ -369,6 +387,7 @@ _TYPES: Final[dict[type[Frame], FrameType]] = {
     IdentFrame: FrameType.IDENT,
     RosterPart: FrameType.ROSTER,
     DigestFrame: FrameType.DIGEST,
+    SketchFrame: FrameType.SKETCH,
     Reconcile: FrameType.RECONCILE,
     Want: FrameType.WANT,
     Have: FrameType.HAVE,
@@ -376,6 +395,8 @@ _TYPES: Final[dict[type[Frame], FrameType]] = {
     Receipt: FrameType.RECEIPT,
     ProofFrame: FrameType.PROOF,
     Bye: FrameType.BYE,
+    RangesFrame: FrameType.RANGES,
+    More: FrameType.MORE,
 }
 _CLASSES: Final[dict[int, type[Frame]]] = {int(code): kind for kind, code in _TYPES.items()}
 

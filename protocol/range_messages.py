@@ -31,8 +31,8 @@ SALT_BYTES: Final = 8
 MAX_LISTED: Final = 8
 """States in a list; a range with more is split."""
 MAX_PREFIX_NIBBLES: Final = 2 * HASH_BYTES
-MAX_RANGES_BYTES: Final = 64_997
-"""What fits a frame."""
+MAX_RANGES_BYTES: Final = 64_980
+"""What fits a frame with its number."""
 MAX_NODES: Final = 512
 """Ranges in a message."""
 MAX_ANSWERED: Final = 1_260

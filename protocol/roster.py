@@ -82,6 +82,11 @@ class Roster:
         """Say whether a channel of an identity is of interest."""
         return channel in self._channels.get(identity, ())
 
+    def channels(self, identity: bytes) -> frozenset[int]:
+        """Return the channels of an identity that are of interest, channel 0 included; none if the
+        identity is not named."""
+        return self._channels.get(identity, frozenset())
+
     @property
     def identities(self) -> Iterable[bytes]:
         """The identities named, each once."""

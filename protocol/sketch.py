@@ -15,7 +15,7 @@ decoding BCH codes" (1965).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -87,6 +87,17 @@ class Sketch:
         for at, symbol in enumerate(symbols):
             symbols[at] = (symbol + term) % prime
             term = term * position % prime
+
+    def add(self, values: Iterable[tuple[int, int]]) -> None:
+        """Count many values at once: position, and the value there, where none was counted."""
+        prime = self.width.prime
+        pairs = [(position, value * position % prime) for position, value in values]
+        positions, terms = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        for at, symbol in enumerate(self.symbols):
+            self.symbols[at] = (symbol + sum(terms)) % prime
+            terms = [
+                term * position % prime for term, position in zip(terms, positions, strict=True)
+            ]
 
     def minus(self, other: Sketch) -> Sketch:
         """Return the sketch of the difference, as long as the shorter of both.

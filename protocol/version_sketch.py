@@ -7,7 +7,7 @@ digest of the states is the judge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import isqrt
 from typing import Final, NamedTuple
 
@@ -26,8 +26,8 @@ from .sketch import (
 )
 
 MAX_VALUE: Final = MAX_SEQ + 1
-MAX_ORDERED_LOGS: Final = (Width.NARROW.prime - 1) // 2
-"""Logs of an agreed order: each needs two positions."""
+MAX_SLOTS: Final = (Width.NARROW.prime - 1) // 2
+"""Each needs two positions, one for logs that are frozen."""
 UNSHARDED_DIFFERENCES: Final = most_differences(BASE_SYMBOLS)
 DIFFERENCES_PER_SHARD: Final = 16
 
@@ -39,13 +39,22 @@ class Place(NamedTuple):
     frozen: bool
 
 
+class Counted(NamedTuple):
+    """A log and what is counted of it."""
+
+    log: bytes
+    seq: int
+    frozen: bool
+    slot: int | None
+
+
 class LogDelta(NamedTuple):
     """A log that differs, as far as a sketch can tell."""
 
     position: int
     places: tuple[Place, ...]
-    """What counts there: one log; none if only the other side has it; several if hashes meet,
-    then any of them may differ."""
+    """What counts there: one log; none if only the other side has it; several if they share a slot
+    or their hashes meet, then any of them may differ."""
     ours: int
     """Sequence number plus 1, 0: not held. Of several places the sum."""
     theirs: int
@@ -98,41 +107,43 @@ class VersionSketch:
     def __init__(
         self,
         *,
-        order: Sequence[bytes] | None = None,
+        slots: int | None = None,
         symbols: int = BASE_SYMBOLS,
         shard_bits: int = 0,
     ) -> None:
         """Start with no log.
 
         Args:
-            order: the log ids that both sides agreed on, in their order: then symbols have 2
-                bytes and no other log can be counted. None: 4 bytes, any log.
+            slots: how many slots both sides agreed on: then symbols have 2 bytes, and each log
+                comes with its slot. None: 4 bytes, any log.
             symbols: how many are kept of each sketch, 1 to `MAX_SYMBOLS`; with shards to
                 `BASE_SYMBOLS`.
             shard_bits: 0..`MAX_SHARD_BITS`.
 
         Raises:
-            ValueError: an argument is outside its range, or the order names a log twice.
+            ValueError: an argument is outside its range.
         """
         if not 0 <= shard_bits <= MAX_SHARD_BITS or (shard_bits and symbols > BASE_SYMBOLS):
             raise ValueError(f"{shard_bits=}, {symbols=}")
-        if order is not None and len(order) > MAX_ORDERED_LOGS:
-            raise ValueError(f"{len(order)} logs in order; {MAX_ORDERED_LOGS} are possible")
-        self.width: Final = Width.WIDE if order is None else Width.NARROW
+        if slots is not None and not 1 <= slots <= MAX_SLOTS:
+            raise ValueError(f"{slots} slots; 1 to {MAX_SLOTS} are possible")
+        self.width: Final = Width.WIDE if slots is None else Width.NARROW
         self.shard_bits: Final = shard_bits
-        self._order = order or ()
-        self._index: Mapping[bytes, int] = {log: at for at, log in enumerate(self._order)}
-        if len(self._index) < len(self._order):
-            raise ValueError("the order names a log twice")
+        self._slots = slots
+        self._slot_of: dict[bytes, int] = {}
         self._sketches = [Sketch(self.width, symbols) for _ in range(2**shard_bits)]
         self._values: dict[bytes, tuple[bool, int]] = {}
         self._places: dict[int, tuple[Place, ...]] = {}
 
-    def set(self, log: bytes, seq: int, *, frozen: bool = False) -> None:
+    def set(self, log: bytes, seq: int, *, frozen: bool = False, slot: int | None = None) -> None:
         """Count the newest sequence number of a log, or where it was frozen.
 
+        Args:
+            slot: where the log is counted, below the number of slots; none with 4 bytes. Logs
+                may share one.
+
         Raises:
-            ValueError: the log is not of the order, or ``seq`` is out of its range.
+            ValueError: the slot or ``seq`` is out of its range.
         """
         if not 0 <= seq <= MAX_SEQ:
             raise ValueError(f"seq {seq} is not in 0..{MAX_SEQ}")
@@ -140,11 +151,45 @@ class VersionSketch:
         if was_frozen != frozen:
             self.drop(log)
             old = 0
-        shard, position = self._locate(Place(log, frozen))
+        shard, position = self._place(log, frozen, slot)
         self._sketches[shard].update(position, old, seq + 1)
+        self._note(log, frozen, seq, position, is_new=not old)
+
+    def fill(self, counted: Iterable[Counted]) -> None:
+        """Count many logs at once, of which none was counted yet.
+
+        Raises:
+            ValueError: as `set` does.
+        """
+        shards: list[list[tuple[int, int]]] = [[] for _ in self._sketches]
+        for log, seq, frozen, slot in counted:
+            shard, position = self._place(log, frozen, slot)
+            shards[shard].append((position, seq + 1))
+            self._note(log, frozen, seq, position, is_new=True)
+        for sketch, values in zip(self._sketches, shards, strict=True):
+            sketch.add(values)
+
+    def _place(self, log: bytes, frozen: bool, slot: int | None) -> tuple[int, int]:
+        """Return shard and position of a log that comes with its slot."""
+        if self._slots is not None:
+            if slot is None or not 0 <= slot < self._slots:
+                raise ValueError(f"log {log.hex()[:8]} has no slot below {self._slots}")
+            self._slot_of[log] = slot
+        return self._locate(Place(log, frozen))
+
+    def _note(self, log: bytes, frozen: bool, seq: int, position: int, *, is_new: bool) -> None:
         self._values[log] = frozen, seq + 1
-        if not old:
+        if is_new:
             self._places[position] = *self._places.get(position, ()), Place(log, frozen)
+
+    def copy(self) -> VersionSketch:
+        """Return a sketch that goes its own way from here on."""
+        other = VersionSketch(slots=self._slots, shard_bits=self.shard_bits)
+        other._sketches = [Sketch(self.width, sketch.symbols) for sketch in self._sketches]
+        other._slot_of = dict(self._slot_of)
+        other._values = dict(self._values)
+        other._places = dict(self._places)
+        return other
 
     def drop(self, log: bytes) -> None:
         """Count a log no longer, if it was counted."""
@@ -156,6 +201,7 @@ class VersionSketch:
             left = tuple(other for other in self._places.pop(position) if other != place)
             if left:
                 self._places[position] = left
+            self._slot_of.pop(log, None)
 
     def part(
         self, digest: bytes, *, first: int = 0, count: int, shards: Sequence[int] = ()
@@ -210,12 +256,11 @@ class VersionSketch:
     def _meaning(self, shard: int, term: Delta) -> LogDelta | None:
         """Say what a term means; None if it can mean nothing: then more was different."""
         places = self._places.get(term.position, ())
-        if self._order and not places:
-            at, index = divmod(term.position - 1, len(self._order))
-            places = (Place(self._order[index], bool(at)),) if at < 2 else ()
+        if self._slots is not None:
+            if term.position > 2 * self._slots:
+                return None
+            places = tuple(place for place in places if self._locate(place)[0] == shard)
         if any(self._locate(place)[0] != shard for place in places):
-            return None
-        if self.width is Width.NARROW and not places:
             return None
         ours = sum(map(self._value, places))
         theirs = _nearest(ours, term.change, self.width.prime)
@@ -231,11 +276,8 @@ class VersionSketch:
         """Return shard and position."""
         digest = hash32(PERSON_SKETCH, place.log)
         shard = int.from_bytes(digest[16:18], "big") % 2**self.shard_bits
-        if self.width is Width.NARROW:
-            index = self._index.get(place.log)
-            if index is None:
-                raise ValueError(f"log {place.log.hex()[:8]} is not of the agreed order")
-            return shard, index + 1 + place.frozen * len(self._order)
+        if self._slots is not None:
+            return shard, self._slot_of[place.log] + 1 + place.frozen * self._slots
         return shard, hashed_position(digest, frozen=place.frozen)
 
 

@@ -10,6 +10,7 @@ from ..protocol.content import Follow, Post
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, Entry
 from ..protocol.frames import NONCE_BYTES, LogState
 from ..protocol.ident import verify_ident
+from ..protocol.range_messages import SALT_BYTES
 from ..protocol.roster import Depth, Roster, RosterRow
 from ..store.base import OWN, LogKey
 from ..store.memory import MemoryStore
@@ -32,6 +33,7 @@ class SimulatedNode:
         self._seed = derive_seed(str(world.seed).encode().ljust(32, b"."), name)
         self._devices = 0
         self._instances = 0
+        self._sessions = 0
         self.contacts: Final[list[Contact]] = []
         """Those that are open."""
         self.owner: SeededPerson
@@ -137,6 +139,7 @@ class SimulatedNode:
 
     def session(self, *, peer_identity: bytes, peer_device: bytes, initiator: bool) -> Session:
         """Begin a session with a peer."""
+        self._sessions += 1
         return Session(
             self.store,
             roster=self.roster,
@@ -145,6 +148,7 @@ class SimulatedNode:
             peer_identity=peer_identity,
             offers=self._offers,
             initiator=initiator,
+            salt=derive_seed(self._seed, "session", self._sessions)[:SALT_BYTES],
         )
 
     def contact_ended(self, contact: Contact) -> None:

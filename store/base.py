@@ -233,7 +233,7 @@ class PeerMemory:
     """
 
     nonce: bytes
-    """Instance nonce of its store; empty if never met."""
+    """Beginning of the instance nonce of its store; empty if never met."""
     counter: int
     """Its commit counter when last met; a lower one means amnesia."""
     roster: bytes
@@ -242,6 +242,8 @@ class PeerMemory:
     """Our change counter up to which it has confirmed everything offered."""
     satisfied: bytes
     """Its digest after which we wanted nothing more; empty if none."""
+    absent: bytes = b""
+    """Logs that we hold and it did not offer, 8 bytes of each id, one behind the other."""
 
 
 HEADER_SHARE_BYTES: Final = 120
@@ -471,8 +473,8 @@ class LogStore(Protocol):
         """Replace what is remembered of a peer's device."""
         ...
 
-    def roster(self, roster_hash: bytes) -> Roster | None:
-        """Return a roster of a peer that was kept, by its hash."""
+    def roster(self, name: bytes) -> Roster | None:
+        """Return a roster of a peer that was kept, by its hash or the beginning of it (8 bytes)."""
         ...
 
     def keep_roster(self, roster: Roster) -> None:

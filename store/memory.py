@@ -263,8 +263,8 @@ class MemoryStore:
     def remember_peer(self, device: bytes, memory: PeerMemory) -> None:
         _put_newest(self._peer_memories, device, memory, MAX_PEER_MEMORIES)
 
-    def roster(self, roster_hash: bytes) -> Roster | None:
-        return self._rosters.get(roster_hash)
+    def roster(self, name: bytes) -> Roster | None:
+        return next((self._rosters[each] for each in self._rosters if each.startswith(name)), None)
 
     def keep_roster(self, roster: Roster) -> None:
         used = {memory.roster for memory in self._peer_memories.values()}

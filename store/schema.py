@@ -371,12 +371,17 @@ def _standing(connection: sqlite3.Connection) -> None:
         )
 
 
+def _absent(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE peer_memory ADD COLUMN absent BLOB NOT NULL DEFAULT x''")
+
+
 MIGRATIONS: Final = (
     Migration("first_tables", _first_tables),
     Migration("upkeep", _upkeep),
     Migration("deletion", tables_of_deletion),
     Migration("forks", _forks),
     Migration("standing", _standing),
+    Migration("absent", _absent),
 )
 """In order; the names of those that ran are kept in the database."""
 

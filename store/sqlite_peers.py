@@ -8,6 +8,7 @@ from dataclasses import astuple
 import msgspec
 
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, MAX_SEEN
+from ..protocol.hashing import HASH_BYTES
 from ..protocol.roster import Depth, Roster, RosterRow
 from .base import MAX_PEER_MEMORIES, NO_MEMORY, HeldEntry, Peer, PeerMemory
 from .sqlite_database import SqlitePart
@@ -19,7 +20,8 @@ class SqlitePeers(SqlitePart):
 
     def peer_memory(self, device: bytes) -> PeerMemory:
         found = self._database.row(
-            "SELECT nonce, counter, roster, acked, satisfied FROM peer_memory WHERE device = ?",
+            "SELECT nonce, counter, roster, acked, satisfied, absent FROM peer_memory"
+            " WHERE device = ?",
             (device,),
         )
         return PeerMemory(*found) if found else NO_MEMORY
@@ -28,8 +30,8 @@ class SqlitePeers(SqlitePart):
         with self._database.writing():
             self._database.write("DELETE FROM peer_memory WHERE device = ?", (device,))
             self._database.write(
-                "INSERT INTO peer_memory (device, nonce, counter, roster, acked, satisfied)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO peer_memory (device, nonce, counter, roster, acked, satisfied,"
+                " absent) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (device, *astuple(memory)),
             )
             self._database.write(
@@ -38,8 +40,11 @@ class SqlitePeers(SqlitePart):
                 (MAX_PEER_MEMORIES,),
             )
 
-    def roster(self, roster_hash: bytes) -> Roster | None:
-        found = self._database.row("SELECT entries FROM roster WHERE hash = ?", (roster_hash,))
+    def roster(self, name: bytes) -> Roster | None:
+        found = self._database.row(
+            "SELECT entries FROM roster WHERE hash BETWEEN ? AND ?",
+            (name, name.ljust(HASH_BYTES, b"\xff")),
+        )
         if found is None:
             return None
         rows = msgspec.msgpack.decode(found[0], type=list[tuple[bytes, int, Depth, int]])

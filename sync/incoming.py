@@ -1,17 +1,17 @@
 """One direction of a session: what we want from the peer.
 
-The peer's digest is the judge. Where it differs from ours we ask for the states that changed,
-then for all, want what is missing, and compare again. A digest after which we wanted nothing
-more is remembered, because a peer may lack things that we have.
+The peer's digest is the judge. Where it differs from ours we send a sketch of what we hold, and
+the peer sends what we lack; where it still differs, ranges find the rest, which we want. A digest
+after which we wanted nothing more is remembered, because a peer may lack things that we have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
-from ..protocol.entry import MAX_SEQ
+from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.errors import IntegrityError, ProtocolError
 from ..protocol.fork import ForkProof, ProofAssembly
 from ..protocol.frames import (
@@ -23,19 +23,21 @@ from ..protocol.frames import (
     LogHint,
     ProofFrame,
     Receipt,
-    Reconcile,
-    Scope,
     Want,
     WantRange,
 )
+from ..protocol.hashing import PERSON_RANGE, hash32
 from ..protocol.ident import VerifiedIdent, decode_ident, records_id, verify_ident
+from ..protocol.question_frames import MAX_QUESTION, More, RangesFrame, Reconcile, SketchFrame
+from ..protocol.range_messages import SALT_BYTES
+from ..protocol.reconcile import Reconciler
 from ..protocol.roster import Roster
 from ..protocol.run import Run, decode_run
-from ..store.base import Ingested, Item, LogEnding, LogStore, Outcome
-from ..store.serving import within
-from .endings import endings_named
-from .offers import Offers
+from ..store.base import Ingested, Item, LogStore, Outcome
+from .missing import Missing
+from .offers import OfferIndex, Offers
 from .progress import Progress
+from .questions import SketchQuestion
 
 COMMIT_BYTES: Final = 1 << 20
 """Staged bytes at which a commit is due: large enough for one fsync per thousand posts."""
@@ -45,6 +47,12 @@ STATE_BYTES: Final = 50
 
 MAX_ROUNDS: Final = 8
 """Exchanges of states in one session; a peer that always differs gets no more."""
+
+FEW_LOGS: Final = 8
+"""Who holds no more of what it wants asks for the list of all states at once."""
+
+MAX_ABSENT: Final = 8192
+"""Logs that a peer is remembered not to offer though we hold them; 8 bytes each."""
 
 MAX_FORK_ROUNDS: Final = 64
 """How often in a session a fork that was found lets us ask anew what its branches lack; each
@@ -75,6 +83,7 @@ class Incoming:
         *,
         own_identity: bytes,
         via: str,
+        salt: bytes,
     ) -> None:
         self._store = store
         self._offers = offers
@@ -88,10 +97,17 @@ class Incoming:
         self._states: list[LogHint] = []
         self._digest = b""
         self._digest_pending = False
+        self._wants_sent = 0
+        self._salt = salt
         self._last_part: Have | None = None
-        self._endings: dict[bytes, LogEnding] | None = None
+        self._missing = Missing(store, offers, own_identity)
         self._rounds = 0
-        self._scope = Scope.CHANGED
+        self._sketch: SketchQuestion | None = None
+        self._ranges: Reconciler | None = None
+        self._reconciliations = 0
+        self._stale_left = MAX_ROUNDS
+        self._was_exact = False
+        """The last question was one whose answer names every difference."""
         self._ranges_this_round = 0
         self._stored_at_round = 0
         self._forks_at_round = 0
@@ -103,6 +119,12 @@ class Incoming:
         self.roster = roster
         self.satisfied = b""
         """The peer's digest after which nothing more was wanted; a hint for the next session."""
+        self.absent: frozenset[bytes] = frozenset()
+        """Logs, by their first 8 bytes, that we hold and the peer did not offer; a hint."""
+        self.known = False
+        """The two have met before."""
+        self.expected: int | None = None
+        """Logs that are likely to differ, by what is remembered; None: nothing is."""
 
     def set_roster(self, roster: Roster) -> None:
         """We want something else now; the peer's next digest will answer it."""
@@ -110,7 +132,31 @@ class Incoming:
         self.phase = Phase.AWAITING_DIGEST
         self._rounds = 0
         self._holes_asked = False
+        self._sketch = self._ranges = None
         self.satisfied = b""
+        self.absent = frozenset()
+
+    def restart(self) -> None:
+        """The peer did not know what we want: its next digest answers that."""
+        self.phase = Phase.AWAITING_DIGEST
+        self._sketch = self._ranges = None
+        self._digest_pending = False
+
+    def held_digest(self) -> bytes:
+        """Return the digest of an offer of which nothing would be wanted, or nothing."""
+        if next(iter(self._store.holes(self.roster)), None) is not None:
+            return b""
+        return self.satisfied or self._offers.index(self.roster).digest()
+
+    def agreed(self, digest: bytes) -> None:
+        """The peer offers what we said that we hold (`held_digest`)."""
+        self._digest = self.satisfied = digest
+        self.phase = Phase.COMPLETE
+
+    @property
+    def deferred(self) -> bool:
+        """A digest waits to be judged until the peer has what we send it."""
+        return self._digest_pending
 
     @property
     def complete(self) -> bool:
@@ -129,7 +175,7 @@ class Incoming:
             The identity and the beginning of the name of its records; None: nobody wants it.
         """
         ident = decode_ident(body)
-        if not self._interested(ident.identity):
+        if not self._cares_for(ident.identity, CHANNEL_IDENTITY):
             return None
         name = records_id(record.hash for _, record in ident.records)[:SHORT_HASH_BYTES]
         known = self._store.ident(ident.identity)
@@ -163,8 +209,9 @@ class Incoming:
 
     def take_digest(self, frame: DigestFrame) -> None:
         """The peer says what it offers; judged at the next commit."""
-        self._digest = frame.digest
-        self._digest_pending = True
+        if frame.wants == self._wants_sent:  # else it is older than our wants, and another follows
+            self._digest = frame.digest
+            self._digest_pending = True
 
     def take_states(self, frame: Have) -> None:
         """The peer lists states; compared at the next commit."""
@@ -173,6 +220,37 @@ class Incoming:
         self._states.extend(frame.states)
         self._staged_bytes += STATE_BYTES * len(frame.states)
         self._last_part = frame
+
+    def take_more(self, frame: More) -> list[Frame]:
+        """The peer could not read a sketch: return what has to be said to that."""
+        if self._sketch is None or self.phase is not Phase.AWAITING_STATES:
+            return []
+        part = self._sketch.more(frame.shards) if frame.again else None
+        if part is None:
+            return self._begin_ranges()
+        return [SketchFrame(part.body())]
+
+    def take_ranges(self, frame: RangesFrame) -> list[Frame]:
+        """The peer goes on comparing ranges; return what has to be said to that."""
+        number = self._reconciliations
+        if self._ranges is None or self._ranges.finished or frame.number != number:
+            return []  # of a reconciliation that a newer roster made void
+        message = self._ranges.receive(frame.message)
+        return [] if message is None else [RangesFrame(False, number, message)]
+
+    def want_ahead(self, hints: Iterable[LogHint]) -> list[Frame]:
+        """The peer's own sketch shows that it is ahead: want that, if it concerns us."""
+        wanted: list[WantRange] = []
+        for hint in hints:
+            key = self._store.log_key(hint.log)
+            identity = hint.log if key is None else self._store.identity_of(key.device)
+            channel = CHANNEL_IDENTITY if key is None else key.channel
+            if identity is not None and self._cares_for(identity, channel):
+                wanted += self._missing.of(self.roster, hint)
+        if wanted and self.phase is not Phase.AWAITING_STATES:
+            self._digest_pending = False  # the peer's next digest will follow what is wanted
+            self.phase = Phase.FETCHING
+        return self._want(wanted)
 
     def remember_closing_digest(self) -> None:
         """The peer ends with the digest of what we confirmed: nothing to compare any more."""
@@ -187,7 +265,7 @@ class Incoming:
             IntegrityError: a run was forged or malformed; the good ones are stored.
         """
         staged, self._staged, self._staged_bytes = self._staged, [], 0
-        self._endings = None
+        self._missing.forget_endings()
         wanted = [item for item in staged if isinstance(item, VerifiedIdent) or self._wants(item)]
         self._progress.refused_in += len(staged) - len(wanted)
         runs = [item for item in staged if isinstance(item, Run)]
@@ -198,29 +276,34 @@ class Incoming:
             self._count(wanted, self._store.ingest(wanted, received_ms=now_ms, via=self._via))
         return runs
 
-    def decide(self) -> list[Frame]:
-        """Judge digests and states that came, and return what must be answered."""
+    def decide(self, *, quiet: bool) -> list[Frame]:
+        """Judge digests and states that came, and return what must be answered.
+
+        Args:
+            quiet: nothing of ours is on its way to the peer. As long as something is, its digest
+                need not be what it will be, and only one that agrees is believed.
+        """
         frames: list[Frame] = []
         if self._last_part is not None:
             frames += self._compare_states(self._last_part)
+        if self._ranges is not None and self._ranges.finished:
+            frames += self._compare_ranges(self._ranges)
         if any(isinstance(frame, Want) for frame in frames):
             self._digest_pending = False  # it is older than our wants: another one answers them
         if self._digest_pending:
-            frames += self._judge()
+            frames += self._judge(quiet=quiet)
         if self._receipt_due or any(isinstance(frame, Receipt) for frame in frames):
             frames = [frame for frame in frames if not isinstance(frame, Receipt)]
             frames.append(Receipt(self._runs_taken, self.complete))
         self._receipt_due = False
         return frames
 
-    def _interested(self, identity: bytes) -> bool:
-        return identity == self._own_identity or self.roster.wants(identity, 0)
-
     def _wants(self, item: Run | ForkProof) -> bool:
         identity = self._staged_devices.get(item.device) or self._store.identity_of(item.device)
-        return identity is not None and (
-            identity == self._own_identity or self.roster.wants(identity, item.channel)
-        )
+        return identity is not None and self._cares_for(identity, item.channel)
+
+    def _cares_for(self, identity: bytes, channel: int) -> bool:
+        return identity == self._own_identity or self.roster.wants(identity, channel)
 
     def _count(self, items: Iterable[Item], results: Iterable[Ingested]) -> None:
         progress = self._progress
@@ -255,102 +338,123 @@ class Incoming:
 
     def _compare_states(self, part: Have) -> list[Frame]:
         states, self._states, self._last_part = self._states, [], None
-        ranges = [wanted for state in states for wanted in self._missing(state)]
+        ranges = [wanted for state in states for wanted in self._missing.of(self.roster, state)]
         self._ranges_this_round += len(ranges)
         if self._ranges_this_round > MAX_WANTED_RANGES:
             raise ProtocolError("the peer offers more logs than any roster can name")
         frames = self._want(ranges)
         if part.final:
-            if self._ranges_this_round:
-                self.phase = Phase.FETCHING
-            elif part.scope is Scope.ALL:
-                frames += self._finish_round()
+            if self._ranges_this_round or self._sketch is not None:
+                self.phase = Phase.FETCHING  # after a sketch what we lack comes unasked
             else:
-                frames += self._ask(Scope.ALL)
+                frames += self._finish_round()
+            self._sketch = None
         return frames
 
-    def _missing(self, state: LogHint) -> Iterator[WantRange]:
-        """Yield the end of a log that the peer has and we do not; gaps below are asked for last.
-
-        Of a frozen log nothing from the freeze on: that is wanted with its branches. Where the
-        peer has another entry than we have, that one is wanted: it proves the fork.
-        """
-        key = self._store.log_key(state.log)
-        if key is None and self._interested(state.log):
-            if self._records_differ(state):
-                yield WantRange(state.log, 0, state.seq, None)
-            return
-        if key is None:
-            ending = self._endings_of_unheld().get(state.log)
-            last = state.seq if state.id else state.seq - 1
-            if last >= 0:
-                yield from within(WantRange(state.log, 0, last, None), ending)
-            return
-        ending = self._store.ending(key)
-        proof = self._store.fork(key)
-        last = state.seq if state.id else state.seq - 1
-        if proof is not None:
-            last = min(last, proof.frozen_from - 1)
-        end = MAX_SEQ if ending is None else ending.seq
-        held = [each for each in self._store.held(key) if each.first <= end]
-        first = min(held[-1].last, end) + 1 if held else 0
-        if first <= last:
-            yield from within(WantRange(state.log, first, last, None), ending)
-        elif proof is None and state.id:
-            ours = self._store.id_at(key, state.seq)
-            if ours is not None and ours[:SHORT_HASH_BYTES] != state.id:
-                yield from within(WantRange(state.log, state.seq, state.seq, None), ending)
-
-    def _endings_of_unheld(self) -> dict[bytes, LogEnding]:
-        """Return where logs end of which nothing may be held here, by log id."""
-        if self._endings is None:
-            index = self._offers.index(self.roster)
-            self._endings = endings_named(self._store, self.roster, index.with_records)
-        return self._endings
-
-    def _records_differ(self, state: LogHint) -> bool:
-        """Say whether the peer has other records of an identity than we have."""
-        known = self._store.ident(state.log)
-        if known is None:
-            return True
-        return not records_id(record.hash for _, record in known.records).startswith(state.id)
+    def _compare_ranges(self, ranges: Reconciler) -> list[Frame]:
+        """Want what the ranges have shown to be missing, and remember what the peer has not."""
+        self._ranges = None
+        wanted: list[WantRange] = []
+        absent: list[bytes] = []
+        for log, _, theirs in ranges.differences:
+            if theirs is None:
+                absent.append(log[:SHORT_HASH_BYTES])
+            else:
+                # The check stands for the id: it differs where the ids do.
+                told = LogHint(log, theirs.seq, b"" if theirs.frozen else theirs.check)
+                wanted += self._missing.of(self.roster, told)
+        self.absent = frozenset(absent if len(absent) <= MAX_ABSENT else ())
+        if not wanted:
+            return self._finish_round()
+        self.phase = Phase.FETCHING
+        return self._want(wanted)
 
     def _want(self, ranges: list[WantRange]) -> list[Frame]:
         self._progress.entries_wanted += sum(wanted.last - wanted.first + 1 for wanted in ranges)
-        return [
+        frames = [
             Want(tuple(ranges[start : start + MAX_WANTS]))
             for start in range(0, len(ranges), MAX_WANTS)
         ]
+        self._wants_sent += len(frames)
+        return list(frames)
 
-    def _judge(self) -> list[Frame]:
+    def _judge(self, *, quiet: bool) -> list[Frame]:
         """Compare the peer's last digest with ours."""
-        self._digest_pending = False
-        if self.phase is Phase.AWAITING_STATES:
-            return []  # the states that are on their way will be compared first
-        ours = self._offers.index(self.roster).digest()
-        if self._digest in (ours, self.satisfied):
+        if self.phase is Phase.AWAITING_STATES and (
+            self._sketch is None or self._sketch.digest == self._digest
+        ):
+            self._digest_pending = False
+            return []  # what is on its way will be compared first
+        if self.phase is Phase.AWAITING_STATES and self._stale_left:
+            self._stale_left -= 1
+            self._rounds -= 1  # the sketch named a digest that was no longer the newest
+        if self._holds(self._digest):
+            self._rounds = 0
             return self._finish_round()
+        if not quiet:
+            return []
         gained = (
             self._progress.stored_in > self._stored_at_round
             or self._progress.forks_in > self._forks_at_round
         )
-        if self._rounds and self._scope is Scope.ALL and not gained:
+        if (self._rounds and self._was_exact and not gained) or self._rounds >= MAX_ROUNDS:
             return self._finish_round()
-        if self._rounds >= MAX_ROUNDS:
-            return self._finish_round()
-        return self._ask(Scope.ALL if self._rounds else Scope.CHANGED)
+        return self._ask()
 
-    def _ask(self, scope: Scope) -> list[Frame]:
+    def _holds(self, digest: bytes) -> bool:
+        """Say whether an offer of this digest has nothing that we lack."""
+        index = self._offers.index(self.roster)
+        if digest in (index.digest(), self.satisfied):
+            return True
+        without = self._absent_logs(index)
+        return bool(without) and digest == index.digest(without=without)
+
+    def _absent_logs(self, index: OfferIndex) -> set[bytes]:
+        if not self.absent:
+            return set()
+        logs = (state.log for state in index.states())
+        return {log for log in logs if log[:SHORT_HASH_BYTES] in self.absent}
+
+    def _ask(self) -> list[Frame]:
+        """Ask what differs: with a sketch first, by ranges if that did not explain it."""
+        self._digest_pending = False
         self._rounds += 1
-        self._scope = scope
         self._ranges_this_round = 0
         self._stored_at_round = self._progress.stored_in
         self._forks_at_round = self._progress.forks_in
         self.phase = Phase.AWAITING_STATES
-        return [Reconcile(scope)]
+        self._ranges = None
+        index = self._offers.index(self.roster)
+        if len(index) <= FEW_LOGS:
+            self._sketch = None
+            self._was_exact = True
+            return [Reconcile()]
+        if self._rounds > 1:
+            return self._begin_ranges()
+        self._was_exact = False
+        self._sketch = SketchQuestion(
+            index,
+            self._digest,
+            differences=self.expected,
+            known=self.known,
+            without=self._absent_logs(index),
+        )
+        return [SketchFrame(self._sketch.part.body())]
+
+    def _begin_ranges(self) -> list[Frame]:
+        self._sketch = None
+        self._was_exact = True
+        self._reconciliations += 1
+        number = self._reconciliations
+        if number > MAX_QUESTION:
+            return [Reconcile()]
+        self._ranges = Reconciler(self._offers.index(self.roster).states())
+        salt = hash32(PERSON_RANGE, self._salt + bytes((number,)))[:SALT_BYTES]
+        return [RangesFrame(False, number, self._ranges.start(salt))]
 
     def _finish_round(self) -> list[Frame]:
         """End the exchange of states, after our own gaps were asked for once."""
+        self._digest_pending = False
         if not self._holes_asked:
             self._holes_asked = True
             frames = self._want(list(self._store.holes(self.roster)))

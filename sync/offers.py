@@ -1,4 +1,4 @@
-"""What this node offers under a roster, as a digest that is kept up to date.
+"""What this node offers under a roster, as a digest and a sketch that are kept up to date.
 
 The offer is the newest state of every log that the roster wants and that is held here, and the
 records of the identities in it. The digest of it costs one addition for each log that changed,
@@ -8,14 +8,18 @@ never a scan. The same index says what changed, so that a peer can be sent it at
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Final, NamedTuple
 
 from ..protocol.closing import NO_ENTRY
-from ..protocol.digest import LtHash, frozen_log_state, log_state
+from ..protocol.digest import LtHash, frozen_log_state, log_state, offer_digest
 from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.frames import LogState
 from ..protocol.roster import Roster
+from ..protocol.roster_order import RosterOrder
+from ..protocol.sketch import BASE_SYMBOLS
+from ..protocol.version_sketch import Counted, VersionSketch
 from ..store.base import LogStore
 
 MAX_INDEXES: Final = 64
@@ -46,6 +50,9 @@ class OfferIndex:
         self._counter = 0
         self._journal: deque[Change] = deque(maxlen=MAX_JOURNAL)
         self._journal_end = 0
+        self._order: RosterOrder | None = None
+        self._sketch: VersionSketch | None = None
+        """Made when the first difference is looked for, and kept from then on."""
         self.with_records: Final[set[bytes]] = set()
         """The identities of which signed records are held."""
         self.refresh()
@@ -63,6 +70,9 @@ class OfferIndex:
                 self._hash.remove(_canonical(before))
             self._hash.add(_canonical(state))
             self._states[state.log] = state
+            if self._sketch is not None:
+                log, seq, frozen, slot = self._counted(state)
+                self._sketch.set(log, seq, frozen=frozen, slot=slot)
             if self._roster.wants(state.log, CHANNEL_IDENTITY):
                 self.with_records.add(state.log)
             self._note(Change(NO_ENTRY if before is None else before.seq, state))
@@ -70,6 +80,8 @@ class OfferIndex:
             before = self._states.pop(log, None)
             if before is not None:
                 self._hash.remove(_canonical(before))
+                if self._sketch is not None:
+                    self._sketch.drop(log)
                 self._note(Change(before.seq, LogState(log, NO_ENTRY, b"")))
         self._counter = counter
 
@@ -81,6 +93,14 @@ class OfferIndex:
         """Return how many logs are offered."""
         return len(self._states)
 
+    def state(self, log: bytes) -> LogState | None:
+        """Return the state of one log, if it is offered."""
+        return self._states.get(log)
+
+    def states(self) -> Collection[LogState]:
+        """Return all states, in no order."""
+        return self._states.values()
+
     @property
     def counter(self) -> int:
         """The store's change counter that this index has taken in."""
@@ -91,9 +111,73 @@ class OfferIndex:
         """The end of the journal: changes after it are new."""
         return self._journal_end
 
-    def digest(self) -> bytes:
-        """Return the digest of the offer (16 bytes)."""
-        return self._hash.digest()
+    def digest(self, *, without: Iterable[bytes] = ()) -> bytes:
+        """Return the digest of the offer (16 bytes).
+
+        Args:
+            without: logs that are left out; each costs as much as a change.
+        """
+        counted = self._hash
+        left_out = [self._states[log] for log in without if log in self._states]
+        if left_out:
+            counted = counted.copy()
+            for state in left_out:
+                counted.remove(_canonical(state))
+        return offer_digest(counted.digest(), self._roster.hash)
+
+    def sketch(
+        self,
+        *,
+        symbols: int = BASE_SYMBOLS,
+        shard_bits: int = 0,
+        without: Collection[bytes] = (),
+    ) -> VersionSketch:
+        """Return the sketch of the offer as it is now.
+
+        Up to `BASE_SYMBOLS` unsharded it is kept up to date; a larger one is made of all states
+        each time.
+
+        Args:
+            without: logs that are left out.
+        """
+        if shard_bits or symbols > BASE_SYMBOLS:
+            chosen = [state for state in self._states.values() if state.log not in without]
+            return self._made(chosen, symbols, shard_bits)
+        if self._sketch is None:
+            self._sketch = self._made(self._states.values(), BASE_SYMBOLS, 0)
+        copy = self._sketch.copy()
+        for log in without:
+            copy.drop(log)
+        return copy
+
+    def _made(self, states: Iterable[LogState], symbols: int, shard_bits: int) -> VersionSketch:
+        order = self._slots()
+        sketch = VersionSketch(
+            slots=order.count if order.fits else None, symbols=symbols, shard_bits=shard_bits
+        )
+        sketch.fill(map(self._counted, states))
+        return sketch
+
+    def _slots(self) -> RosterOrder:
+        if self._order is None:
+            self._order = RosterOrder(self._roster)
+        return self._order
+
+    def _counted(self, state: LogState) -> Counted:
+        """Return what a sketch counts of a state: of records the beginning of their name."""
+        order = self._slots()
+        of_records = self._roster.wants(state.log, CHANNEL_IDENTITY)
+        seq = int.from_bytes(state.id[:2], "big") if of_records else state.seq
+        slot = None
+        if order.fits:
+            if of_records:
+                slot = order.slot(state.log, None)
+            else:
+                key = self._store.log_key(state.log)
+                identity = None if key is None else self._store.identity_of(key.device)
+                if key is not None and identity is not None:
+                    slot = order.slot(identity, key.channel)
+        return Counted(state.log, seq, not state.id, slot)
 
     def changes_after(self, position: int) -> list[Change] | None:
         """Return the changes behind a position of the journal, oldest first.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
-from ..protocol.entry import CHANNEL_IDENTITY, log_id
+from ..protocol.entry import CHANNEL_IDENTITY, MAX_SEQ, log_id
 from ..protocol.errors import ProtocolError
 from ..protocol.fork import ForkProof, proof_frames
 from ..protocol.frames import (
@@ -28,12 +28,16 @@ from ..protocol.frames import (
     Scope,
     WantRange,
 )
+from ..protocol.question_frames import More, RangesFrame
 from ..protocol.roster import Roster
 from ..protocol.run import MAX_RUN_BYTES
+from ..protocol.sketch import SketchPart
+from ..protocol.version_sketch import LogDelta
 from ..store.base import LogKey, LogStore
 from .offers import OfferIndex, Offers
 from .outbox import Outbox
 from .progress import Progress
+from .questions import Teller
 
 MAX_RANGES_PER_LOG: Final = 4
 SPARE_RANGES: Final = 1024
@@ -64,6 +68,10 @@ class Outgoing:
         self._digest_due = False
         self._told_digest = b""
         self._told_counter = 0
+        self._wants_taken = 0
+        self._queued: dict[bytes, int] = {}
+        """Up to where the logs were wanted that waited here in this session."""
+        self._teller = Teller(known=False)
         self._runs_sent = 0
         self._runs_confirmed = 0
         self._peer_complete = False
@@ -73,6 +81,10 @@ class Outgoing:
         self.roster: Roster | None = None
         self.confirmed_counter = 0
         """Change counter of the store up to which the peer has all that it wants."""
+
+    def met_before(self) -> None:
+        """The peer is remembered: it may send large sketches."""
+        self._teller = Teller(known=True)
 
     def set_roster(self, roster: Roster, *, acked: int) -> None:
         """The peer wants this from now on: tell it the digest of what we have of it.
@@ -89,18 +101,30 @@ class Outgoing:
         self._digest_due = True
         self._peer_complete = False
 
+    def greeting_digest(self) -> bytes:
+        """Return the digest of the offer, to be said in a HELLO; empty if there is no roster."""
+        frame = self._digest_frame()
+        self._digest_due = False
+        return b"" if frame is None else frame.digest
+
+    def agreed(self) -> None:
+        """The peer holds just what is offered, or said that it wants nothing of it."""
+        self._peer_complete = True
+        if self.complete:
+            self.confirmed_counter = self._told_counter
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is on its way to the peer, or about to be."""
+        return (
+            not (self._outbox or self._changed or self._answers or self._proofs)
+            and self._runs_confirmed == self._runs_sent
+        )
+
     @property
     def complete(self) -> bool:
         """The peer has confirmed everything that it wants and we have."""
-        return (
-            self._peer_complete
-            and not self._outbox
-            and not self._changed
-            and not self._digest_due
-            and not self._answers
-            and not self._proofs
-            and self._runs_confirmed == self._runs_sent
-        )
+        return self._peer_complete and not self._digest_due and self.quiet
 
     def store_changed(self) -> None:
         """Something new may be held: offer it when the link has room."""
@@ -115,25 +139,101 @@ class Outgoing:
         if seq > self._peer_has.get(log, -1):
             self._peer_has[log] = seq
 
-    def reconcile(self, scope: Scope, since: int) -> None:
-        """The peer's digest differs: answer with states.
+    def offer_again(self) -> None:
+        """What the peer sent has changed the offer that it compares with: tell it the digest."""
+        if self._index is not None and not self._peer_complete:
+            self._index.refresh()
+            self._digest_due |= self._index.digest() != self._told_digest
 
-        Args:
-            since: change counter that the peer has confirmed; 0 answers with all states.
-        """
-        if self.roster is None:
-            raise ProtocolError("the peer asked for states before it said what it wants")
+    def reconcile(self) -> None:
+        """The peer holds next to nothing of the offer: answer with all states."""
         self._answers.clear()
-        states = [
-            LogHint(state.log, state.seq, state.id[:SHORT_HASH_BYTES])
-            for state in self._store.states(
-                self.roster, since=since if scope is Scope.CHANGED else 0
-            )
-        ]
-        said = scope if since else Scope.ALL
+        states = [_hint(state) for state in self._offered().states()]
+        self._tell(Scope.ALL, states)
+
+    def _offered(self) -> OfferIndex:
+        if self._index is None:
+            raise ProtocolError("the peer asked for states before it said what it wants")
+        self._index.refresh()
+        return self._index
+
+    def _tell(self, scope: Scope, states: list[LogHint]) -> None:
         for start in range(0, max(1, len(states)), MAX_STATES):
             part = tuple(states[start : start + MAX_STATES])
-            self._answers.append(Have(said, start + MAX_STATES >= len(states), part))
+            self._answers.append(Have(scope, start + MAX_STATES >= len(states), part))
+
+    def sketch(self, part: SketchPart) -> list[LogHint]:
+        """The peer told what it holds: send what it lacks.
+
+        Returns:
+            Where the peer seems to be ahead of us.
+        """
+        index = self._offered()
+        if part.digest != self._told_digest[:SHORT_HASH_BYTES]:
+            return []  # a newer digest is on its way, and the peer will ask about that
+        found = self._teller.read(index, part)
+        if isinstance(found, More):
+            self._answers.append(found)
+            return []
+        self._position = index.position
+        self._told_counter = index.counter
+        ahead: list[LogHint] = []
+        hints: list[LogHint] = []
+        for delta in found:
+            self._answer_delta(index, delta, hints, ahead)
+        self._tell(Scope.NAMED, hints)
+        self._digest_due = True
+        self._peer_complete = False
+        return ahead
+
+    def _answer_delta(
+        self, index: OfferIndex, delta: LogDelta, hints: list[LogHint], ahead: list[LogHint]
+    ) -> None:
+        """Send what a peer lacks of a log that differs; what cannot be sent unasked is told."""
+        for place in delta.places:
+            state = index.state(place.log)
+            if state is None:
+                continue
+            key = self._store.log_key(state.log)
+            if key is None:
+                self._want_records(state.log)
+                ahead.append(LogHint(state.log, 0, bytes(SHORT_HASH_BYTES)))
+            elif len(delta.places) > 1 or not state.id or self._store.ending(key) is not None:
+                hints.append(_hint(state))
+                self._queue_proof_of(key)
+            elif delta.theirs > delta.ours:
+                seen = min(delta.theirs - 1, MAX_SEQ)
+                ahead.append(LogHint(state.log, seen, bytes(SHORT_HASH_BYTES)))
+            else:
+                self._push_from(key, delta.theirs, state)
+
+    def _push_from(self, key: LogKey, first: int, state: LogState) -> None:
+        """Let a log wait from an entry on, as far as it did not do so before."""
+        first = max(first, self._queued.get(state.log, -1) + 1, self._has(state.log) + 1)
+        if first <= state.seq:
+            self._queued[state.log] = state.seq
+            self._outbox.add(key, first, state.seq, end_known=False)
+
+    def still_absent(self, names: frozenset[bytes]) -> frozenset[bytes]:
+        """Return those logs, by their first 8 bytes, of which the peer is not known to have any."""
+        if not names:
+            return names
+        known = (log[:SHORT_HASH_BYTES] for log in chain(self._peer_has, self._peer_records))
+        return names.difference(known)
+
+    def _has(self, log: bytes) -> int:
+        return self._peer_has.get(log, -1)
+
+    def ranges(self, frame: RangesFrame) -> None:
+        """The peer compares ranges with the offer; what it lacks it will want."""
+        told = self._teller.answer(self._offered(), frame)
+        if told.reply is not None:
+            self._answers.append(told.reply)
+        for ours, theirs in ((each.ours, each.theirs) for each in told.differences):
+            if ours is not None and not ours.id and not (theirs is not None and theirs.frozen):
+                key = self._store.log_key(ours.log)
+                if key is not None:
+                    self._queue_proof_of(key)
 
     def want(self, ranges: Iterable[WantRange]) -> None:
         """The peer wants these ranges; those that its roster does not cover are left out.
@@ -141,6 +241,7 @@ class Outgoing:
         So are those beyond what a peer can need that was told what is here; if it needs them,
         its next digest leads it to ask again.
         """
+        self._wants_taken += 1
         offered = 0 if self._index is None else len(self._index)
         room = SPARE_RANGES + MAX_RANGES_PER_LOG * offered - len(self._outbox)
         for wanted in islice(ranges, max(0, room)):
@@ -149,6 +250,7 @@ class Outgoing:
                 self._want_records(wanted.log)
             elif self._covers(key) and self._holds_end(key, wanted):
                 end_known = wanted.last_id is not None
+                self._queued[wanted.log] = max(wanted.last, self._queued.get(wanted.log, -1))
                 self._outbox.add(
                     key,
                     wanted.first,
@@ -233,7 +335,9 @@ class Outgoing:
         self._position = self._index.position
         self._told_counter = self._index.counter
         self._told_digest = self._index.digest()
-        return DigestFrame(self.roster.hash[:SHORT_HASH_BYTES], self._told_digest)
+        return DigestFrame(
+            self.roster.hash[:SHORT_HASH_BYTES], self._wants_taken, self._told_digest
+        )
 
     def _queue_changes(self) -> None:
         """Put what is new since the last look into the outbox, or fall back to the digest."""
@@ -259,15 +363,24 @@ class Outgoing:
         self._proofs_counter = self._store.change_counter
         queued = len(self._proofs)
         for proof in self._store.forks(self.roster, since=since):
-            data = proof.encode()
-            if data in self._known_proofs:
-                continue
-            self._known_proofs.add(data)
-            if proof.device not in self._introduced:
-                introduction = self._introduction(proof.device)
-                self._proofs.extend([introduction] if introduction is not None else [])
-            self._proofs.extend(proof_frames(proof))
+            self._queue_proof(proof)
         return len(self._proofs) > queued
+
+    def _queue_proof_of(self, key: LogKey) -> None:
+        proof = self._store.fork(key)
+        if proof is not None:
+            self._queue_proof(proof)
+
+    def _queue_proof(self, proof: ForkProof) -> None:
+        """Let a fork proof wait that the peer has neither sent nor been sent."""
+        data = proof.encode()
+        if data in self._known_proofs:
+            return
+        self._known_proofs.add(data)
+        if proof.device not in self._introduced:
+            introduction = self._introduction(proof.device)
+            self._proofs.extend([introduction] if introduction is not None else [])
+        self._proofs.extend(proof_frames(proof))
 
     def _push(self, before: int, state: LogState) -> None:
         """Put what is new of a log into the outbox, or the records of an identity before it.
@@ -285,8 +398,9 @@ class Outgoing:
             self._digest_due = True
             self._peer_complete = False
             return
-        first = max(before, self._peer_has.get(state.log, -1)) + 1
+        first = max(before, self._has(state.log)) + 1
         if first <= last:
+            self._queued[state.log] = max(last, self._queued.get(state.log, -1))
             self._outbox.add(key, first, last, end_known=False)
 
     def _next_run(self, now_ms: int) -> Frame | None:
@@ -322,7 +436,13 @@ class Outgoing:
         ident = self._store.ident(identity)
         if ident is None:
             return None
-        self._introduced.update(run.device for run in ident.first_entries)
+        for run in ident.first_entries:
+            self._introduced.add(run.device)
+            self.peer_holds(log_id(run.device, CHANNEL_IDENTITY), 0)
         self._progress.idents_out += 1
         self._progress.entries_out += len(ident.first_entries)
         return IdentFrame(ident.encode())
+
+
+def _hint(state: LogState) -> LogHint:
+    return LogHint(state.log, state.seq, state.id[:SHORT_HASH_BYTES])

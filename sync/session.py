@@ -14,6 +14,7 @@ from typing import Final
 from ..protocol.entry import log_id
 from ..protocol.errors import ProtocolError
 from ..protocol.frames import (
+    INSTANCE_BYTES,
     SHORT_HASH_BYTES,
     Bye,
     ByeReason,
@@ -24,7 +25,6 @@ from ..protocol.frames import (
     IdentFrame,
     ProofFrame,
     Receipt,
-    Reconcile,
     RosterPart,
     RunFrame,
     UnknownFrame,
@@ -32,8 +32,10 @@ from ..protocol.frames import (
     decode_frames,
     encode_frame,
 )
+from ..protocol.question_frames import More, RangesFrame, Reconcile, SketchFrame
 from ..protocol.roster import Roster
-from ..store.base import LogStore
+from ..protocol.sketch import SketchPart
+from ..store.base import LogStore, PeerMemory
 from .incoming import Incoming
 from .offers import Offers
 from .outgoing import Outgoing
@@ -45,6 +47,13 @@ MAX_MESSAGE_BYTES: Final = 65_519
 
 MAX_CONTROL_FRAMES: Final = 4096
 """Answers that may wait for the link; a peer that asks on without reading is dropped."""
+
+
+def absent_of(memory: PeerMemory) -> frozenset[bytes]:
+    """Return the logs, by their first 8 bytes, that a peer is remembered not to offer."""
+    names = memory.absent
+    starts = range(0, len(names), SHORT_HASH_BYTES)
+    return frozenset(names[start : start + SHORT_HASH_BYTES] for start in starts)
 
 
 class Session:
@@ -60,6 +69,7 @@ class Session:
         peer_identity: bytes,
         offers: Offers,
         initiator: bool,
+        salt: bytes,
     ) -> None:
         """Prepare a session; nothing is sent before `start`.
 
@@ -70,6 +80,7 @@ class Session:
             peer_identity: the identity that the device is certified for.
             offers: the digests of this node, shared by its sessions.
             initiator: this side dialled, and speaks first.
+            salt: 8 random bytes that no author of a log can know beforehand.
         """
         self._store = store
         self._peer_device = peer_device
@@ -79,6 +90,10 @@ class Session:
         self._carry = b""
         self._assembly: RosterAssembly | None = None
         self._greeted = False
+        self._answer_due = False
+        """The peer's first HELLO came; ours goes out with the verdict of the next commit."""
+        self._held = b""
+        """What our HELLO said that we hold."""
         self._asks_left = 0
         """How often the peer may still ask for our roster: once for each of our HELLOs."""
         self._peer_hello: Hello | None = None
@@ -95,8 +110,10 @@ class Session:
             self.progress,
             own_identity=identity,
             via=peer_identity.hex(),
+            salt=salt,
         )
         self._incoming.satisfied = self._memory.satisfied
+        self._incoming.absent = absent_of(self._memory)
 
     @property
     def in_sync(self) -> bool:
@@ -145,15 +162,24 @@ class Session:
             IntegrityError: the peer sent something forged; what was good is stored.
         """
         forks = self.progress.forks_in
+        stored = self.progress.stored_in
         for run in self._incoming.commit(now_ms):
             self._outgoing.peer_holds(log_id(run.device, run.channel), run.last)
+        if self.progress.stored_in > stored:
+            self._outgoing.offer_again()
         if self.progress.forks_in > forks:
             self._outgoing.store_changed()
         if self.ended is not None:
+            self._answer_due = False
             self._incoming.remember_closing_digest()
+            if self._bye_sent:
+                self._remember()  # the peer answered our BYE with news
             self._close()
             return
-        self._control.extend(self._incoming.decide())
+        frames = self._incoming.decide(quiet=self._outgoing.quiet)
+        if self._answer_due:
+            self._answer_hello(frames)
+        self._control.extend(frames)
 
     def store_changed(self) -> None:
         """The store got entries from elsewhere; offer them to this peer."""
@@ -200,11 +226,16 @@ class Session:
         return bytes(message) if message else None
 
     def _next_frame(self, now_ms: int) -> Frame | None:
+        if self._answer_due:
+            return None
         if self._control:
             return self._control.popleft()
         if self._bye_sent or not self._greeted:
             return None
         frame = self._outgoing.next_frame(now_ms)
+        if frame is None and self._incoming.deferred and self._outgoing.quiet:
+            self._control.extend(self._incoming.decide(quiet=True))
+            frame = self._control.popleft() if self._control else None
         if frame is None and self._finishing and self.in_sync:
             self._close()
             return self._control.popleft()
@@ -236,8 +267,19 @@ class Session:
                 for state in frame.states:
                     self._outgoing.peer_holds(state.log, state.seq if state.id else state.seq - 1)
                     self._outgoing.peer_knows(state.log, state.id)
-            case Reconcile(scope=scope):
-                self._outgoing.reconcile(scope, self._memory.acked)
+            case SketchFrame(data=data):
+                if self._assembly is None:  # else it names an offer under an older roster
+                    ahead = self._outgoing.sketch(SketchPart.decode(data))
+                    self._control.extend(self._incoming.want_ahead(ahead))
+            case More():
+                self._control.extend(self._incoming.take_more(frame))
+            case RangesFrame():
+                if frame.answer:
+                    self._control.extend(self._incoming.take_ranges(frame))
+                else:
+                    self._outgoing.ranges(frame)
+            case Reconcile():
+                self._outgoing.reconcile()
             case Want(ranges=ranges):
                 self._outgoing.want(ranges)
             case Receipt():
@@ -250,42 +292,105 @@ class Session:
                 pass
 
     def _greet(self) -> None:
+        """Say the first HELLO, and in it what we offer and hold if the peer is remembered."""
         self._greeted = True
-        self._say_hello()
         known = self._store.roster(self._memory.roster) if self._memory.roster else None
-        if known is not None and self._outgoing.roster is None:
+        offer = b""
+        if known is not None:
             self._outgoing.set_roster(known, acked=self._memory.acked)
+            offer = self._outgoing.greeting_digest()
+            self._held = self._incoming.held_digest()
+        self._control.append(replace(self._hello(), offer=offer, held=self._held))
 
-    def _say_hello(self) -> None:
+    def _answer_hello(self, frames: list[Frame]) -> None:
+        """Say our first HELLO after the peer's, with the verdict on what that offered.
+
+        Args:
+            frames: what goes behind it; a receipt that says no more than the HELLO is taken out.
+        """
+        self._answer_due = False
+        self._greeted = True
+        theirs = self._peer_hello
+        complete = Receipt(0, True) in frames
+        if complete:
+            frames.remove(Receipt(0, True))
+        hello = replace(self._hello(), complete=complete)
+        if theirs is not None and self._outgoing.roster is not None and self._assembly is None:
+            offer = self._outgoing.greeting_digest()
+            if offer == theirs.held:
+                self._outgoing.agreed()
+                hello = replace(hello, agreed=True)
+            else:
+                hello = replace(hello, offer=offer)
+        self._control.appendleft(hello)
+
+    def _hello(self) -> Hello:
         self._asks_left += 1
-        self._control.append(
-            Hello(
-                self._store.nonce,
-                self._store.change_counter,
-                self._incoming.roster.hash[:SHORT_HASH_BYTES],
-            )
+        return Hello(
+            self._store.nonce[:INSTANCE_BYTES],
+            self._store.change_counter,
+            self._incoming.roster.hash[:SHORT_HASH_BYTES],
         )
 
+    def _say_hello(self) -> None:
+        self._control.append(self._hello())
+
     def _take_hello(self, hello: Hello) -> None:
+        first = self._peer_hello is None
+        if first:
+            self._remember_meeting(hello)
+        self._memory = replace(self._memory, nonce=hello.nonce, counter=hello.counter)
+        self._peer_hello = hello
+        if not self._greeted:
+            self._answer_due = True
+        current = self._outgoing.roster
+        if not first or current is None or current.hash[:SHORT_HASH_BYTES] != hello.roster:
+            self._take_roster_name(hello.roster)
+        if first:
+            self._take_verdict(hello)
+
+    def _take_roster_name(self, name: bytes) -> None:
+        """Tell the digest of the offer under the roster of this name, or ask what stands in it."""
+        known = self._known_roster(name)
+        if known is None:
+            self._assembly = RosterAssembly(name)
+            self._control.append(RosterPart(name, 0, 0, ()))
+        else:
+            self._assembly = None
+            self._use_roster(known)
+
+    def _known_roster(self, name: bytes) -> Roster | None:
+        """Return the peer's roster if it is known here, also if the peer itself was forgotten."""
+        for roster in (self._outgoing.roster, self._incoming.roster):
+            if roster is not None and roster.hash[:SHORT_HASH_BYTES] == name:
+                return roster
+        return self._store.roster(name)
+
+    def _remember_meeting(self, hello: Hello) -> None:
+        """See what the memory of this peer is still worth, now that it greets."""
         memory = self._memory
         if hello.nonce != memory.nonce or hello.counter < memory.counter:
             # Another store, or an older copy of it: what it confirmed before counts no more.
             self._memory = replace(memory, acked=0, satisfied=b"")
             self._incoming.satisfied = b""
-        self._memory = replace(self._memory, nonce=hello.nonce, counter=hello.counter)
-        greeted_again = self._peer_hello is not None
-        self._peer_hello = hello
-        if not self._greeted:
-            self._greet()
-        current = self._outgoing.roster
-        if current is None or current.hash[:SHORT_HASH_BYTES] != hello.roster:
-            self._assembly = RosterAssembly(hello.roster)
-            self._control.append(RosterPart(hello.roster, 0, 0, ()))
-        elif greeted_again:
-            self._assembly = None
-            self._outgoing.set_roster(
-                current, acked=self._memory.acked
-            )  # the peer waits for a digest after each HELLO
+            return
+        self._incoming.known = True
+        self._outgoing.met_before()
+        if memory.acked:
+            ours = self._store.change_counter - memory.acked
+            self._incoming.expected = hello.counter - memory.counter + max(0, ours)
+
+    def _take_verdict(self, hello: Hello) -> None:
+        """Take what a first HELLO says of the two stores."""
+        if hello.offer:
+            roster = self._incoming.roster.hash[:SHORT_HASH_BYTES]
+            self._incoming.take_digest(DigestFrame(roster, 0, hello.offer))
+        if not self._initiator:
+            return
+        if hello.agreed and self._held:
+            self._incoming.agreed(self._held)
+        if hello.complete and self._assembly is None:
+            self._outgoing.agreed()
 
     def _take_roster_part(self, part: RosterPart) -> None:
         own, current = self._incoming.roster, self._outgoing.roster
@@ -301,24 +406,31 @@ class Session:
         if roster is None:
             return
         self._assembly = None
+        self._use_roster(roster)
+
+    def _use_roster(self, roster: Roster) -> None:
+        """Offer under this roster of the peer, and remember it."""
         if roster.hash != self._memory.roster:
             self._memory = replace(self._memory, roster=roster.hash, acked=0)
-        self._store.remember_peer(self._peer_device, self._memory)
-        self._store.keep_roster(roster)
+            self._store.remember_peer(self._peer_device, self._memory)
+            self._store.keep_roster(roster)
         self._outgoing.set_roster(roster, acked=self._memory.acked)
 
     def _answer_ask(self, own: Roster) -> None:
         if self._asks_left == 0:
             raise ProtocolError("the peer asked for a roster more often than it was greeted")
         self._asks_left -= 1
+        self._incoming.restart()
         self._control.extend(roster_parts(own))
 
     def _remember(self) -> None:
         """Keep what the next session can save bytes with."""
+        absent = self._outgoing.still_absent(self._incoming.absent)
         memory = replace(
             self._memory,
             acked=max(self._memory.acked, self._outgoing.confirmed_counter),
             satisfied=self._incoming.satisfied,
+            absent=b"".join(sorted(absent)),
         )
         if memory != self._memory:
             self._memory = memory

@@ -43,7 +43,6 @@ from slowlight.protocol.frames import (
     IdentFrame,
     LogHint,
     Receipt,
-    Reconcile,
     RosterPart,
     RunFrame,
     Scope,
@@ -55,6 +54,7 @@ from slowlight.protocol.handshake import Greeting, prologue_of, put_length
 from slowlight.protocol.hashing import ZERO_HASH
 from slowlight.protocol.ident import Ident
 from slowlight.protocol.noise import PATTERNS, HandshakeState, KeyPair
+from slowlight.protocol.question_frames import Reconcile
 from slowlight.protocol.roster import MAX_ROSTER_ROWS, Depth, Roster, RosterRow
 from slowlight.protocol.run import BLOCK, Run, build_run
 from slowlight.simulations.people import SeededPerson
@@ -240,7 +240,7 @@ def frames(*said: Frame) -> bytes:
 
 def hello(roster: Roster = NOTHING) -> bytes:
     """Return an honest greeting."""
-    return frames(Hello(bytes(8), 1, roster.hash[:SHORT_HASH_BYTES]))
+    return frames(Hello(bytes(4), 1, roster.hash[:SHORT_HASH_BYTES]))
 
 
 def _said(*messages: bytes) -> Speech:
@@ -267,7 +267,7 @@ BREACHES: Final[Mapping[str, Speech]] = {
     "a roster that nobody asked for": Speech(
         lambda eve, _hello: [frames(*roster_parts(_roster(eve.identity)))]
     ),
-    "states before a roster": _said(frames(Reconcile(Scope.ALL))),
+    "states before a roster": _said(frames(Reconcile())),
     "a receipt for what was never sent": _said(frames(Receipt(7, complete=True))),
     "words after the BYE": _said(frames(Bye(ByeReason.DONE, BELL), Receipt(0, complete=True))),
     "one question again and again": Speech(
@@ -341,7 +341,7 @@ def _wants_without_end(eve: Eve, _hello: Hello) -> Iterable[bytes]:
 
 
 def _states_without_end(eve: Eve, hello: Hello) -> Iterable[bytes]:
-    yield frames(DigestFrame(hello.roster, eve.noise(16)))
+    yield frames(DigestFrame(hello.roster, 0, eve.noise(16)))
     for _ in range(110):
         states = [LogHint(eve.noise(32), 7, eve.noise(8)) for _ in range(MAX_STATES)]
         yield frames(Have(Scope.ALL, final=False, states=tuple(states)))

@@ -61,6 +61,7 @@ class Node:
             peer_identity=peer.owner.identity,
             offers=self.offers,
             initiator=initiator,
+            salt=self.owner.device[:8],
         )
 
 

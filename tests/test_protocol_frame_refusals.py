@@ -18,10 +18,12 @@ _ROW: Final = [bytes(32), 1, 0, 0]
 _STATE: Final = [bytes(32), 5, bytes(8)]
 _RANGE: Final = [bytes(32), 0, 5, bytes(32)]
 VALID: Final[dict[FrameType, list[Any]]] = {
-    FrameType.HELLO: [1, bytes(8), 3, bytes(8)],
+    FrameType.HELLO: [1, bytes(4), 3, bytes(8), 1, bytes(32)],
     FrameType.ROSTER: [bytes(8), 0, 1, [_ROW]],
-    FrameType.DIGEST: [bytes(8), bytes(16)],
-    FrameType.RECONCILE: [1],
+    FrameType.DIGEST: [bytes(8), 3, bytes(16)],
+    FrameType.RECONCILE: [],
+    FrameType.RANGES: [0, 1, b"message"],
+    FrameType.MORE: [1, [0, 5]],
     FrameType.HAVE: [0, 1, [_STATE]],
     FrameType.WANT: [_RANGE],
     FrameType.RECEIPT: [7, 1],
@@ -31,6 +33,8 @@ NAMES: Final[dict[tuple[FrameType, tuple[int, ...]], str]] = {
     (FrameType.HELLO, (1,)): "HELLO nonce",
     (FrameType.HELLO, (2,)): "HELLO counter",
     (FrameType.HELLO, (3,)): "HELLO roster",
+    (FrameType.HELLO, (4,)): "HELLO flags",
+    (FrameType.HELLO, (5,)): "HELLO digests",
     (FrameType.ROSTER, (0,)): "ROSTER hash",
     (FrameType.ROSTER, (1,)): "ROSTER index",
     (FrameType.ROSTER, (2,)): "ROSTER count",
@@ -41,8 +45,14 @@ NAMES: Final[dict[tuple[FrameType, tuple[int, ...]], str]] = {
     (FrameType.ROSTER, (3, 0, 2)): "roster depth",
     (FrameType.ROSTER, (3, 0, 3)): "roster n",
     (FrameType.DIGEST, (0,)): "DIGEST roster",
-    (FrameType.DIGEST, (1,)): "DIGEST digest",
-    (FrameType.RECONCILE, (0,)): "RECONCILE scope",
+    (FrameType.DIGEST, (1,)): "DIGEST wants",
+    (FrameType.DIGEST, (2,)): "DIGEST digest",
+    (FrameType.RANGES, (0,)): "RANGES answer",
+    (FrameType.RANGES, (1,)): "RANGES number",
+    (FrameType.RANGES, (2,)): "RANGES message",
+    (FrameType.MORE, (0,)): "MORE again",
+    (FrameType.MORE, (1,)): "MORE shards",
+    (FrameType.MORE, (1, 0)): "MORE shard",
     (FrameType.HAVE, (0,)): "HAVE scope",
     (FrameType.HAVE, (1,)): "HAVE final",
     (FrameType.HAVE, (2,)): "HAVE states",
@@ -77,7 +87,7 @@ def test_a_wrong_field_is_named(kind: FrameType, path: Sequence[int]) -> None:
     inner: Any = body
     for step in path[:-1]:
         inner = inner[step]
-    inner[path[-1]] = [[]] if NAMES[kind, tuple(path)] == "BYE text" else WRONG
+    inner[path[-1]] = [[]] if NAMES[kind, tuple(path)] in ("BYE text", "RANGES message") else WRONG
     said = refusal(kind, pack(body))
     assert said.startswith((f"{NAMES[kind, tuple(path)]}:", f"{NAMES[kind, tuple(path)]} ")), said
 
@@ -85,7 +95,7 @@ def test_a_wrong_field_is_named(kind: FrameType, path: Sequence[int]) -> None:
 @pytest.mark.parametrize("kind", VALID)
 def test_a_frame_that_is_no_record_is_named(kind: FrameType) -> None:
     """A body that is not msgpack, one that holds another value, and one with a field less."""
-    fewer = [] if kind is FrameType.WANT else [VALID[kind][:-1]]
+    fewer = [] if not VALID[kind] or kind is FrameType.WANT else [VALID[kind][:-1]]
     for body in (b"\xc1", pack(0), *map(pack, fewer)):
         said = refusal(kind, body)
         assert said.startswith((f"{kind.name}:", f"{kind.name} ")), said
@@ -102,7 +112,7 @@ def test_every_frame_here_is_valid(kind: FrameType) -> None:
 @pytest.mark.parametrize(
     ("kind", "most"),
     [
-        (FrameType.HELLO, 64),
+        (FrameType.HELLO, 80),
         (FrameType.DIGEST, 64),
         (FrameType.RECONCILE, 8),
         (FrameType.RECEIPT, 16),

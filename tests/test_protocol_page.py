@@ -118,7 +118,7 @@ def test_the_table_of_frames_is_the_codes() -> None:
         int(kind): kind.name for kind in frames.FrameType
     }
     reserved = {name for name, body in table.values() if body == "reserved"}
-    assert reserved == {"SKETCH", "CHUNK"}
+    assert reserved == {"CHUNK"}
 
 
 def test_the_columns_are_flagged_as_the_code_flags_them() -> None:

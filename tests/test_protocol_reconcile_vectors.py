@@ -26,9 +26,11 @@ def test_a_sketch_has_these_bytes(case: dict[str, Any]) -> None:
     part = SketchPart.decode(bytes.fromhex(case["hex"]))
     assert part.body().hex() == case["hex"]
     order = [bytes.fromhex(log) for log in case["order"]]
-    sketch = VersionSketch(order=order or None)
-    for log, frozen, value in case["values"]:
-        sketch.set(bytes.fromhex(log), value - 1, frozen=bool(frozen))
+    sketch = VersionSketch(slots=len(order) or None)
+    for name, frozen, value in case["values"]:
+        log = bytes.fromhex(name)
+        slot = order.index(log) if order else None
+        sketch.set(log, value - 1, frozen=bool(frozen), slot=slot)
     assert sketch.part(part.digest, first=part.first, count=len(part.rows[0])) == part
 
 

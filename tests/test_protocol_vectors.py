@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from slowlight.protocol.digest import LtHash, frozen_log_state, log_state
+from slowlight.protocol.digest import LtHash, frozen_log_state, log_state, offer_digest
 from slowlight.protocol.encoding import pack, put_varint, take_varint, unpack, unzigzag, zigzag
 from slowlight.protocol.entry import (
     decode_header,
@@ -28,7 +28,6 @@ from slowlight.protocol.frames import (
     IdentFrame,
     ProofFrame,
     Receipt,
-    Reconcile,
     RosterPart,
     RunFrame,
     UnknownFrame,
@@ -60,6 +59,7 @@ from slowlight.protocol.identity import (
     verify_revocation,
     verify_rotation,
 )
+from slowlight.protocol.question_frames import More, RangesFrame, Reconcile, SketchFrame
 from slowlight.protocol.roster import Roster, roster_rows, roster_value
 from slowlight.protocol.run import build_run, decode_run, open_run
 from tests.second_decoder import RefusedError, read_header, read_run, read_value, read_varint
@@ -353,6 +353,7 @@ def test_a_digest_is_the_sum_of_its_states(case: dict[str, Any]) -> None:
         hashed += state
     assert hashed == data_of(case)
     assert total.digest().hex() == case["digest"]
+    assert offer_digest(total.digest(), bytes([1]) * 32).hex() == case["offer"]
 
 
 def said(frame: Frame | UnknownFrame) -> dict[str, Any]:
@@ -368,8 +369,14 @@ def said(frame: Frame | UnknownFrame) -> dict[str, Any]:
             kind, fields = "ROSTER", dataclasses.asdict(frame)
         case DigestFrame():
             kind, fields = "DIGEST", dataclasses.asdict(frame)
-        case Reconcile(scope):
-            kind, fields = "RECONCILE", {"scope": scope}
+        case Reconcile():
+            kind, fields = "RECONCILE", {}
+        case SketchFrame(data):
+            kind, fields = "SKETCH", {"body": data}
+        case RangesFrame():
+            kind, fields = "RANGES", dataclasses.asdict(frame)
+        case More():
+            kind, fields = "MORE", dataclasses.asdict(frame)
         case Want():
             ranges = [[*wanted[:3], wanted.last_id or b""] for wanted in frame.ranges]
             kind, fields = "WANT", {"ranges": ranges}

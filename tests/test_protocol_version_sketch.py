@@ -23,8 +23,9 @@ from slowlight.protocol.sketch import (
     Width,
 )
 from slowlight.protocol.version_sketch import (
-    MAX_ORDERED_LOGS,
+    MAX_SLOTS,
     UNSHARDED_DIFFERENCES,
+    Counted,
     LogDelta,
     PeerSketch,
     Place,
@@ -48,9 +49,10 @@ def counted(
     vector: Vector, *, order: list[bytes] | None = None, symbols: int = 64, shard_bits: int = 0
 ) -> VersionSketch:
     """The sketch of a vector."""
-    sketch = VersionSketch(order=order, symbols=symbols, shard_bits=shard_bits)
+    slots = None if order is None else len(order)
+    sketch = VersionSketch(slots=slots, symbols=symbols, shard_bits=shard_bits)
     for log, (seq, frozen) in vector.items():
-        sketch.set(log, seq, frozen=frozen)
+        sketch.set(log, seq, frozen=frozen, slot=None if order is None else order.index(log))
     return sketch
 
 
@@ -105,7 +107,12 @@ def test_an_agreed_order_makes_symbols_half_as_long(ours: Vector, theirs: Vector
     peer = counted(theirs, order=order)
     assert len(peer.part(DIGEST, count=64).body()) < 150
     found = counted(ours, order=order).compare(heard(peer))
-    got = {place: (one, other) for place, one, other in named(found.deltas, {})}
+    unknown = {
+        at + 1 + frozen * len(order): Place(log, bool(frozen))
+        for at, log in enumerate(order)
+        for frozen in (0, 1)
+    }
+    got = {place: (one, other) for place, one, other in named(found.deltas, unknown)}
     assert (got, found.undecided) == (differing(ours, theirs), ())
 
 
@@ -124,10 +131,10 @@ def test_an_agreed_order_makes_symbols_half_as_long(ours: Vector, theirs: Vector
 def test_two_bytes_tell_the_value_nearest_to_ours(ours: int, theirs: int, read: int | None) -> None:
     """Who is 32,761 entries or more ahead is misread; the digest tells, and ranges repair it."""
     log = bytes(32)
-    sides = [VersionSketch(order=[log]) for _ in range(2)]
+    sides = [VersionSketch(slots=1) for _ in range(2)]
     for side, value in zip(sides, (ours, theirs), strict=True):
         if value:
-            side.set(log, value - 1)
+            side.set(log, value - 1, slot=0)
     found = sides[0].compare(heard(sides[1]))
     assert [delta.theirs for delta in found.deltas] == ([] if read is None else [read])
 
@@ -279,7 +286,7 @@ def test_a_log_in_a_shard_where_it_does_not_belong_is_nonsense() -> None:
         part = SketchPart(Width.WIDE, 0, 0, (), DIGEST[:8], (tuple(wrong.symbols),))
         assert counted({}).compare(PeerSketch(part)) == ([], (0,))
 
-    ordered = VersionSketch(order=[log, b"\1" * 32])
+    ordered = VersionSketch(slots=2)
     for position, taken in ((4, True), (5, False), (65_520, False)):
         claim = Sketch(Width.NARROW, 5)
         claim.update(position, 0, 3)
@@ -288,26 +295,28 @@ def test_a_log_in_a_shard_where_it_does_not_belong_is_nonsense() -> None:
 
 
 def test_sketches_of_two_kinds_are_not_compared() -> None:
-    for other in (VersionSketch(order=[bytes(32)]), VersionSketch(shard_bits=1)):
+    for other in (VersionSketch(slots=1), VersionSketch(shard_bits=1)):
         with pytest.raises(DecodeError, match="of another width or number of shards"):
             VersionSketch().compare(heard(other))
 
 
 def test_what_cannot_be_counted_is_our_own_mistake() -> None:
-    sketch = VersionSketch(order=[bytes(32)])
+    sketch = VersionSketch(slots=1)
     for complaint, call in (
-        ("not of the agreed order", lambda: sketch.set(b"\1" * 32, 0)),
+        ("no slot below 1", lambda: sketch.set(b"\1" * 32, 0)),
+        ("no slot below 1", lambda: sketch.set(b"\1" * 32, 0, slot=1)),
+        ("no slot below 1", lambda: sketch.fill([Counted(bytes(32), 0, False, -1)])),
         ("seq -1", lambda: sketch.set(bytes(32), -1)),
         (f"seq {MAX_SEQ + 1}", lambda: sketch.set(bytes(32), MAX_SEQ + 1)),
-        ("names a log twice", lambda: VersionSketch(order=[bytes(32)] * 2)),
-        ("32761 logs in order", lambda: VersionSketch(order=[b""] * (MAX_ORDERED_LOGS + 1))),
+        ("0 slots", lambda: VersionSketch(slots=0)),
+        ("32761 slots", lambda: VersionSketch(slots=MAX_SLOTS + 1)),
         ("shard_bits=11", lambda: VersionSketch(shard_bits=MAX_SHARD_BITS + 1)),
         ("symbols=65", lambda: VersionSketch(shard_bits=1, symbols=65)),
     ):
         with pytest.raises(ValueError, match=complaint):
             call()
     sketch.drop(b"\1" * 32)
-    assert sketch.part(DIGEST, count=64) == VersionSketch(order=[bytes(32)]).part(DIGEST, count=64)
+    assert sketch.part(DIGEST, count=64) == VersionSketch(slots=1).part(DIGEST, count=64)
 
 
 def test_as_many_shards_as_differences_need() -> None:

@@ -18,11 +18,11 @@ from slowlight.protocol.frames import (
     Hello,
     IdentFrame,
     ProofFrame,
-    Reconcile,
     RosterPart,
     RunFrame,
     encode_frame,
 )
+from slowlight.protocol.question_frames import Reconcile
 from slowlight.store.base import LogKey
 from tests.people import Person
 from tests.sync_ends import Link, Node, meet

@@ -18,14 +18,13 @@ from slowlight.protocol.frames import (
     Hello,
     IdentFrame,
     Receipt,
-    Reconcile,
     RosterPart,
     RunFrame,
-    Scope,
     Want,
     WantRange,
     encode_frame,
 )
+from slowlight.protocol.question_frames import Reconcile
 from slowlight.protocol.roster import Roster
 from slowlight.protocol.run import BLOCK, decode_run
 from slowlight.store.base import LogKey
@@ -448,7 +447,7 @@ def test_a_frame_before_the_greeting_is_refused() -> None:
     session = two.session(one, initiator=False)
     session.start()
     with pytest.raises(ProtocolError, match="HELLO"):
-        session.receive(encode_frame(Reconcile(Scope.ALL)))
+        session.receive(encode_frame(Reconcile()))
 
 
 def test_a_roster_is_asked_for_once() -> None:
@@ -490,7 +489,7 @@ def test_a_greeting_of_another_version_is_refused() -> None:
     """The version stands in the greeting, so both sides can say what is wrong."""
     one, two = Node(Person(1)), Node(Person(2))
     session = two.session(one, initiator=False)
-    hello = bytearray(encode_frame(Hello(bytes(8), 0, bytes(8))))
+    hello = bytearray(encode_frame(Hello(bytes(4), 0, bytes(8))))
     hello[4] = 2
     with pytest.raises(DecodeError, match="version 2"):
         session.receive(bytes(hello))

@@ -216,6 +216,7 @@ def _ingest(store: NodeStore, home: Home, neighbours: Neighbours, say: Say) -> I
         peer_identity=bringer.owner.identity,
         offers=Offers(store),
         initiator=True,
+        salt=bytes(8),
     )
     there = Session(
         bringer.store,
@@ -225,6 +226,7 @@ def _ingest(store: NodeStore, home: Home, neighbours: Neighbours, say: Say) -> I
         peer_identity=identity,
         offers=bringer.offers,
         initiator=False,
+        salt=bytes(8),
     )
     here.start()
     there.start()

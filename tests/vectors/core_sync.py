@@ -31,7 +31,8 @@ ABOUT_ROSTERS: Final = (
 ABOUT_DIGESTS: Final = (
     "hex: the states one behind the other, as they are hashed, in any order. A state is [log, 0, "
     "newest seq, its id], of a frozen log [log, 1, lowest forked seq]. first_lanes: the first "
-    "lanes of the element of the first state."
+    "lanes of the element of the first state. offer: the digest of the offer of these states under "
+    "a roster whose hash is 32 bytes 01."
 )
 ABOUT_FRAMES: Final = (
     "One message each: whole frames, one behind the other. frames: what they say; a frame of "
@@ -126,15 +127,18 @@ def _digest_case(name: str, states: Sequence[Sequence[Value]]) -> Case:
         states=states,
         first_lanes=lanes(packed[0])[:4] if packed else [],
         digest=digest(packed),
+        offer=blake("sl.offer", FIRST + digest(packed), length=16),
     )
 
 
 HELLO, IDENT, ROSTER, DIGEST, SKETCH, RECONCILE, WANT = range(1, 8)
 HAVE, RUN, CHUNK, RECEIPT, PROOF, BYE = range(8, 14)
-NONCE: Final = b"instance"
+RANGES, MORE = 14, 15
+NONCE: Final = b"inst"
 SHORT: Final = b"roster#1"
 DIGEST_16: Final = bytes(range(16))
-_HELLO: Final[list[Value]] = [1, NONCE, 7, SHORT]
+_HELLO: Final[list[Value]] = [1, NONCE, 7, SHORT, 0, b""]
+_OTHER_16: Final = bytes(range(16, 32))
 _LONG_TEXT: Final = "é" * 100
 
 
@@ -143,16 +147,33 @@ def _said(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def _hello(**changes: Any) -> dict[str, Any]:
-    return _said("HELLO", **({"nonce": NONCE, "counter": 7, "roster": SHORT} | changes))
+    plain = {"nonce": NONCE, "counter": 7, "roster": SHORT, "complete": 0, "agreed": 0}
+    return _said("HELLO", **(plain | {"offer": b"", "held": b""} | changes))
 
 
 GOOD: Final[Mapping[str, tuple[bytes, Sequence[Mapping[str, Any]]]]] = {
     "an empty message": (b"", []),
     "HELLO": (frame(HELLO, pack(_HELLO)), [_hello()]),
-    "HELLO of a new store": (frame(HELLO, pack([1, NONCE, 0, SHORT])), [_hello(counter=0)]),
+    "HELLO of a new store": (frame(HELLO, pack([1, NONCE, 0, SHORT, 0, b""])), [_hello(counter=0)]),
     "HELLO after very many commits": (
-        frame(HELLO, pack([1, NONCE, 2**63 - 1, SHORT])),
+        frame(HELLO, pack([1, NONCE, 2**63 - 1, SHORT, 0, b""])),
         [_hello(counter=2**63 - 1)],
+    ),
+    "HELLO with what is offered": (
+        frame(HELLO, pack([1, NONCE, 7, SHORT, 0, DIGEST_16])),
+        [_hello(offer=DIGEST_16)],
+    ),
+    "HELLO with what is offered and what is held": (
+        frame(HELLO, pack([1, NONCE, 7, SHORT, 0, DIGEST_16 + _OTHER_16])),
+        [_hello(offer=DIGEST_16, held=_OTHER_16)],
+    ),
+    "HELLO of one who wants nothing, with what is offered": (
+        frame(HELLO, pack([1, NONCE, 7, SHORT, 1, DIGEST_16])),
+        [_hello(complete=1, offer=DIGEST_16)],
+    ),
+    "HELLO of one who has nothing new": (
+        frame(HELLO, pack([1, NONCE, 7, SHORT, 3, b""])),
+        [_hello(complete=1, agreed=1)],
     ),
     "IDENT": (frame(IDENT, ident_body()), [_said("IDENT", body=ident_body())]),
     "ROSTER, asked for": (
@@ -168,11 +189,32 @@ GOOD: Final[Mapping[str, tuple[bytes, Sequence[Mapping[str, Any]]]]] = {
         [_said("ROSTER", roster=SHORT, index=51, count=52, rows=[[FIRST, 1, 0, 0]])],
     ),
     "DIGEST": (
-        frame(DIGEST, pack([SHORT, DIGEST_16])),
-        [_said("DIGEST", roster=SHORT, digest=DIGEST_16)],
+        frame(DIGEST, pack([SHORT, 0, DIGEST_16])),
+        [_said("DIGEST", roster=SHORT, wants=0, digest=DIGEST_16)],
     ),
-    "RECONCILE what changed": (frame(RECONCILE, pack([0])), [_said("RECONCILE", scope=0)]),
-    "RECONCILE everything": (frame(RECONCILE, pack([1])), [_said("RECONCILE", scope=1)]),
+    "DIGEST after five wants": (
+        frame(DIGEST, pack([SHORT, 5, DIGEST_16])),
+        [_said("DIGEST", roster=SHORT, wants=5, digest=DIGEST_16)],
+    ),
+    "RECONCILE": (frame(RECONCILE, pack([])), [_said("RECONCILE")]),
+    "SKETCH": (frame(SKETCH, b"symbols"), [_said("SKETCH", body=b"symbols")]),
+    "MORE of a sketch without shards": (
+        frame(MORE, pack([1, []])),
+        [_said("MORE", again=1, shards=[])],
+    ),
+    "MORE of two shards": (
+        frame(MORE, pack([1, [3, 1_023]])),
+        [_said("MORE", again=1, shards=[3, 1_023])],
+    ),
+    "MORE, but no sketch": (frame(MORE, pack([0, []])), [_said("MORE", again=0, shards=[])]),
+    "RANGES about what the receiver offers": (
+        frame(RANGES, pack([0, 1, b"message"])),
+        [_said("RANGES", answer=0, number=1, message=b"message")],
+    ),
+    "RANGES about what the sender offers": (
+        frame(RANGES, pack([1, 255, b""])),
+        [_said("RANGES", answer=1, number=255, message=b"")],
+    ),
     "WANT nothing": (frame(WANT, pack([])), [_said("WANT", ranges=[])]),
     "WANT two ranges": (
         frame(WANT, pack([[FIRST, 0, 255, b""], [SECOND, 7, 7, THIRD]])),
@@ -212,14 +254,13 @@ GOOD: Final[Mapping[str, tuple[bytes, Sequence[Mapping[str, Any]]]]] = {
         [_said("BYE", reason=2, text=_LONG_TEXT)],
     ),
     "BYE, busy": (frame(BYE, pack([3, b"later"])), [_said("BYE", reason=3, text="later")]),
-    "SKETCH, which this version skips": (frame(SKETCH, b"any"), [_said("unknown", code=SKETCH)]),
     "CHUNK, which this version skips": (frame(CHUNK, b"\x90"), [_said("unknown", code=CHUNK)]),
     "a type that nobody knows, between others": (
-        frame(RECEIPT, pack([1, 0])) + frame(14, b"later") + frame(RECONCILE, pack([1])),
+        frame(RECEIPT, pack([1, 0])) + frame(16, b"later") + frame(RECONCILE, pack([])),
         [
             _said("RECEIPT", runs=1, complete=0),
-            _said("unknown", code=14),
-            _said("RECONCILE", scope=1),
+            _said("unknown", code=16),
+            _said("RECONCILE"),
         ],
     ),
     "types 0 and 255": (
@@ -227,8 +268,8 @@ GOOD: Final[Mapping[str, tuple[bytes, Sequence[Mapping[str, Any]]]]] = {
         [_said("unknown", code=0), _said("unknown", code=255)],
     ),
     "a greeting in one message": (
-        frame(HELLO, pack(_HELLO)) + frame(DIGEST, pack([SHORT, DIGEST_16])),
-        [_hello(), _said("DIGEST", roster=SHORT, digest=DIGEST_16)],
+        frame(HELLO, pack(_HELLO)) + frame(DIGEST, pack([SHORT, 0, DIGEST_16])),
+        [_hello(), _said("DIGEST", roster=SHORT, wants=0, digest=DIGEST_16)],
     ),
 }
 
@@ -254,18 +295,24 @@ BAD: Final[Mapping[str, Mapping[str, bytes]]] = {
         "an empty HELLO": frame(HELLO, b""),
     },
     "a body is one canonical value": {
-        "a byte behind a body": frame(RECONCILE, b"\x91\x00\x00"),
-        "a number in two bytes": frame(RECONCILE, b"\x91\xcc\x00"),
+        "a byte behind a body": frame(RECONCILE, b"\x90\x00"),
+        "a number in two bytes": frame(RECEIPT, b"\x92\xcc\x01\x00"),
         "a bool": frame(RECEIPT, b"\x92\x01\xc3"),
         "a map for HELLO": frame(HELLO, b"\x81\x01\x02"),
     },
-    "HELLO: [1, nonce 8, counter, roster 8]": {
-        "HELLO of version 2": _body(HELLO, 2, NONCE, 7, SHORT),
-        "HELLO with a nonce of 7 bytes": _body(HELLO, 1, NONCE[1:], 7, SHORT),
-        "HELLO with a hash of 32 bytes": _body(HELLO, 1, NONCE, 7, FIRST),
-        "HELLO with a counter of 2^63": _body(HELLO, 1, NONCE, Raw(b"\xcf\x80" + bytes(7)), SHORT),
-        "HELLO with five fields": _body(HELLO, *_HELLO, 0),
-        "HELLO with three fields": _body(HELLO, *_HELLO[:3]),
+    "HELLO: [1, nonce 4, counter, roster 8, flags 0..3, digests of 0, 16 or 32 bytes]": {
+        "HELLO of version 2": _body(HELLO, 2, NONCE, 7, SHORT, 0, b""),
+        "HELLO with a nonce of 3 bytes": _body(HELLO, 1, NONCE[1:], 7, SHORT, 0, b""),
+        "HELLO with a hash of 32 bytes": _body(HELLO, 1, NONCE, 7, FIRST, 0, b""),
+        "HELLO with a counter of 2^63": _body(
+            HELLO, 1, NONCE, Raw(b"\xcf\x80" + bytes(7)), SHORT, 0, b""
+        ),
+        "HELLO with flags of 4": _body(HELLO, 1, NONCE, 7, SHORT, 4, b""),
+        "HELLO with half a digest": _body(HELLO, 1, NONCE, 7, SHORT, 0, bytes(8)),
+        "HELLO with three digests": _body(HELLO, 1, NONCE, 7, SHORT, 0, bytes(48)),
+        "HELLO that agrees, and offers": _body(HELLO, 1, NONCE, 7, SHORT, 2, DIGEST_16),
+        "HELLO with seven fields": _body(HELLO, *_HELLO, 0),
+        "HELLO with five fields": _body(HELLO, *_HELLO[:5]),
     },
     "ROSTER: [roster 8, index, count 0..52, rows], index below count": {
         "a part behind the last": _body(ROSTER, SHORT, 1, 1, []),
@@ -275,14 +322,26 @@ BAD: Final[Mapping[str, Mapping[str, bytes]]] = {
         "rows in falling order": _body(ROSTER, SHORT, 0, 1, [[SECOND, 1, 0, 0], [FIRST, 1, 0, 0]]),
         "ROSTER with a hash of 32 bytes": _body(ROSTER, FIRST, 0, 1, []),
     },
-    "DIGEST: [roster 8, digest 16]": {
-        "a digest of 32 bytes": _body(DIGEST, SHORT, FIRST),
-        "DIGEST without its roster": _body(DIGEST, DIGEST_16),
+    "DIGEST: [roster 8, wants, digest 16]": {
+        "a digest of 32 bytes": _body(DIGEST, SHORT, 0, FIRST),
+        "DIGEST without its roster": _body(DIGEST, 0, DIGEST_16),
+        "DIGEST without its wants": _body(DIGEST, SHORT, DIGEST_16),
     },
-    "RECONCILE: [scope 0 or 1]": {
-        "RECONCILE of scope 2": _body(RECONCILE, 2),
-        "RECONCILE without scope": _body(RECONCILE),
+    "RECONCILE: []": {
+        "RECONCILE with a field": _body(RECONCILE, 1),
         "RECONCILE as a number": frame(RECONCILE, b"\x00"),
+    },
+    "MORE: [again 0 or 1, shards below 1,024 that rise]": {
+        "again is 2": _body(MORE, 2, []),
+        "shard 1,024": _body(MORE, 1, [1_024]),
+        "a shard twice": _body(MORE, 1, [3, 3]),
+        "MORE without shards": _body(MORE, 1),
+    },
+    "RANGES: [answer 0 or 1, number 0..255, at most 64,980 bytes]": {
+        "answer is 2": _body(RANGES, 2, 0, b""),
+        "the 257th reconciliation": _body(RANGES, 0, 256, b""),
+        "a message of 64,981 bytes": _body(RANGES, 0, 0, bytes(64_981)),
+        "RANGES without a message": _body(RANGES, 0, 0),
     },
     "WANT: at most 800 of [log, first, last, last_id or empty], first <= last": {
         "a range that ends before it begins": _body(WANT, [FIRST, 8, 7, b""]),

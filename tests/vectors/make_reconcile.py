@@ -15,7 +15,8 @@ import msgpack
 
 ABOUT_SKETCH: Final = (
     "hex: a part of a sketch. values: [log, frozen, value] of the vector that it is the sketch of; "
-    "order: the agreed logs, empty with 4-byte symbols. positions: where the values are counted."
+    "order: the logs by their slots, empty with 4-byte symbols. positions: where the values are "
+    "counted."
 )
 ABOUT_RANGES: Final = (
     "hex: a message. states: those of the range it speaks of, [log, 0, seq, id] or, frozen, "
