@@ -49,6 +49,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
             "run": Listed("running", "Run the node, so that it meets others"),
             "service": Listed("service", "Keep the node running, by systemd"),
             "status": Listed("status", "See whether everything is in sync"),
+            "trace": Listed("tracing", "See who has an entry, and who not yet"),
             "sync": Listed("syncing", "Exchange posts with your peers now"),
             "peer": Listed("peering", "Add, list and remove the nodes to talk to"),
             "invite": Listed("peering", "Invite someone to connect to this node"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,22 +12,38 @@ from .quantities import ago, count, duration, size
 from .verbs import Verb
 
 if TYPE_CHECKING:
+    from ..node.db_operations import DbClassView
+    from ..node.delivery_operations import FreshView, WaitingView
     from ..node.peer_operations import LinkView, PeerView, StatusResult
     from .shell import Shell
+
+MAX_TOP: Final = 500
 
 
 @click.command(
     "status",
     cls=Verb,
-    examples=("slowlight status", "slowlight status --json"),
+    examples=("slowlight status", "slowlight status --top 100 --json"),
+)
+@click.option(
+    "--top",
+    metavar="N",
+    type=click.IntRange(0, MAX_TOP),
+    default=10,
+    show_default=True,
+    help="Name so many of whom you follow, the stalest first.",
 )
 @click.pass_obj
-def status_command(shell: Shell) -> None:
-    """See on one screen whether everything is in sync."""
+def status_command(shell: Shell, top: int) -> None:
+    """See whether everything is in sync: links, what waits for whom, how fresh everybody is.
+
+    Somebody is fresh as of the moment when one of their own devices last had nothing that was
+    missing here; what comes only by others may always be behind.
+    """
     from ..node.peer_operations import PEERS, STATUS, PeersRequest, StatusRequest
 
     with shell.node("status") as node:
-        status = node.call(STATUS, StatusRequest())
+        status = node.call(STATUS, StatusRequest(top=top))
         peers = () if shell.as_json else node.call(PEERS, PeersRequest()).peers
     shell.answer(
         status,
@@ -44,13 +60,27 @@ def _status(
 ) -> Iterator[Line]:
     """Yield the whole screen; ``forks`` is the command that lists forked logs."""
     yield line(_verdict(status, peers))
+    waiting = {one.device: one for one in status.waiting}
     for peer in peers:
         link = next((link for link in status.links if link.device == peer.device), None)
-        yield from flow(_peer(peer, link, now_ms), width, indent=2)
+        waits = waiting.pop(peer.device, None)
+        yield from flow([*_peer(peer, link, now_ms), *_waits(waits)], width, indent=2)
     known = {peer.device for peer in peers}
     for link in status.links:
         if link.device not in known:
-            yield from flow(_link(link), width, indent=2)
+            waits = waiting.pop(link.device, None)
+            yield from flow([*_link(link), *_waits(waits)], width, indent=2)
+    for waits in waiting.values():
+        who = Span(waits.person.label, Style.NAME)
+        yield from flow([who, Span("not connected"), *_waits(waits)], width, indent=2)
+    if status.freshness:
+        yield EMPTY
+        yield line(Span("Whom you follow, the stalest first", Style.STRONG))
+        for fresh in status.freshness:
+            yield from flow(_fresh(fresh, now_ms), width, indent=2)
+        more = status.follows - len(status.freshness)
+        if more > 0:
+            yield line(Span(f"and {more:,} more: --top {status.follows}", Style.FAINT), indent=2)
     yield EMPTY
     yield from table(_facts(status, now_ms, forks), width, indent=0)
 
@@ -91,6 +121,43 @@ def _link(link: LinkView) -> Iterator[Span]:
     yield Span(f"dialled {link.address}" if link.direction == "out" else "it called")
 
 
+def _waits(waits: WaitingView | None) -> Iterator[Span]:
+    if waits is not None and waits.entries:
+        verb = "waits" if waits.entries == 1 else "wait"
+        yield Span(f"{count(waits.entries, 'entry', 'entries')} {verb}", Style.ODD)
+
+
+def _fresh(fresh: FreshView, now_ms: int) -> Iterator[Span]:
+    """Say until when nothing of a person is missing here, as far as can be known."""
+    yield Span(fresh.person.label, Style.NAME)
+    if fresh.as_of_ms:
+        yield Span(f"as of {ago(fresh.as_of_ms, now_ms)}")
+    else:
+        yield Span("only by others" if fresh.newest_ms else "nothing here yet", Style.ODD)
+    if fresh.newest_ms:
+        yield Span(f"newest post {ago(fresh.newest_ms, now_ms)}")
+    if fresh.missing:
+        yield Span(f"{count(fresh.missing, 'entry', 'entries')} missing", Style.ODD)
+
+
+_CLASSES: Final = {
+    "self": "you",
+    "followed": "followed",
+    "two_hops": "whom those follow",
+    "stranger": "strangers",
+}
+
+
+def _storage(classes: Sequence[DbClassView]) -> str:
+    held = [
+        f"{_CLASSES[one.distance]} {size(one.payload_bytes)}"
+        f" in {count(one.entries, 'entry', 'entries')}"
+        for one in classes
+        if one.entries
+    ]
+    return "; ".join(held)
+
+
 def _facts(status: StatusResult, now_ms: int, forks: str) -> Iterator[tuple[str, str]]:
     yield "you are", status.person.label
     if status.running:
@@ -116,6 +183,8 @@ def _facts(status: StatusResult, now_ms: int, forks: str) -> Iterator[tuple[str,
         yield "forks", _forks(status, forks)
     if status.purge_due:
         yield "deleted", "texts are still being taken off this disk; a running node does it"
+    if status.storage:
+        yield "texts", _storage(status.storage)
     yield "home", f"{status.home}, {size(status.file_bytes)}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from ..store.base import Peer
+from ..store.base import Delivered, Peer, PeerMemory
 from .peer_operations import SyncCounts
 
 State: TypeAlias = Literal["dialling", "connected", "exchanging", "done", "failed"]
@@ -24,6 +24,8 @@ class LiveLink:
     since_ms: int
     in_sync: bool
     counts: SyncCounts
+    peer_state: tuple[PeerMemory, Delivered]
+    """What is known of that peer by now; the store learns it when the session ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .db_operations import DB_OPERATIONS
+from .delivery_operations import DELIVERY_OPERATIONS
 from .key_operations import KEY_OPERATIONS
 from .operation import Operation
 from .peer_operations import PEER_OPERATIONS
@@ -16,6 +17,7 @@ OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
     operation.name: operation
     for operation in (
         *PEER_OPERATIONS,
+        *DELIVERY_OPERATIONS,
         *POST_OPERATIONS,
         *PEOPLE_OPERATIONS,
         *DB_OPERATIONS,

@@ -9,8 +9,11 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
+from .db_operations import DbClassView
+from .delivery_operations import FreshView, WaitingView
 from .operation import (
     DAY_MS,
+    MAX_PAGE,
     MAX_WHO,
     Addresses,
     ErrorBody,
@@ -27,6 +30,9 @@ from .operation import (
 
 class StatusRequest(Request, frozen=True):
     """How is the node?"""
+
+    top: Annotated[int, Meta(ge=0, le=MAX_PAGE)] = 10
+    """How many of the people whom one follows to name in ``freshness``, the stalest first."""
 
 
 class SyncCounts(View, frozen=True):
@@ -92,6 +98,11 @@ class StatusResult(Result, frozen=True):
     """Logs that are known to be forked, own ones among them."""
     own_forks: int = 0
     """Those of own devices that still write."""
+    freshness: tuple[FreshView, ...] = ()
+    waiting: tuple[WaitingView, ...] = ()
+    """What waits for each peer."""
+    storage: tuple[DbClassView, ...] = ()
+    """What is held of whom, by how far away they are."""
 
 
 # Peers

@@ -20,6 +20,8 @@ from .author import Author, MaySign, signs_freely
 from .clock import RandomBytes, WallClock, rfc3339
 from .config import PrivateConfig
 from .db_operations import DB_BACKUP, DB_SCRUB, DB_STATS
+from .delivery import Delivery
+from .delivery_operations import TRACE
 from .errors import Code, ServiceError, storage_error
 from .forks import Forks
 from .keys import DeviceKeys
@@ -129,7 +131,10 @@ class Service:
         revising = Revising(store, self._author, self._reading, clock=clock)
         peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
         people = People(store, self._author, peering, links, clock=clock)
-        upkeep = Upkeep(store, self._author.identity, clock=clock)
+        self._upkeep = upkeep = Upkeep(store, self._author.identity, clock=clock)
+        self._delivery = Delivery(
+            store, self._author.identity, self._author.device, links, clock=clock
+        )
         self._operations: Mapping[str, Callable[[Any], Result]] = {
             STATUS.name: self._status,
             POST.name: writing.post,
@@ -150,6 +155,7 @@ class Service:
             ADD_PEER.name: peering.add_peer,
             REMOVE_PEER.name: peering.remove_peer,
             INVITE.name: peering.invite,
+            TRACE.name: self._delivery.trace,
             DB_STATS.name: upkeep.stats,
             DB_SCRUB.name: upkeep.scrub,
             DB_BACKUP.name: upkeep.backup,
@@ -272,7 +278,7 @@ class Service:
             )
         return peers
 
-    def _status(self, _request: StatusRequest) -> StatusResult:
+    def _status(self, request: StatusRequest) -> StatusResult:
         views = Views(self._store, self.identity)
         totals = self._store.totals()
         return StatusResult(
@@ -299,6 +305,9 @@ class Service:
             purge_due=self._store.purge_due(),
             forks=totals.forks,
             own_forks=self._forks.own_open() if totals.forks else 0,
+            freshness=self._delivery.freshness(request.top),
+            waiting=self._delivery.waiting(),
+            storage=self._upkeep.classes(),
         )
 
 

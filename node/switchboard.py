@@ -289,6 +289,7 @@ class Switchboard:
                 since_ms=one.since_ms,
                 in_sync=one.session.in_sync,
                 counts=one.counts,
+                peer_state=one.session.peer_state,
             )
             for one in self._live.values()
         ]

@@ -49,10 +49,7 @@ class Upkeep:
             log_bytes=state.log_bytes,
             index_bytes=state.index_bytes,
             lost_entries=state.lost_entries,
-            classes=tuple(
-                _class_view(distance, [one for one in shares if _distance(far, one) is distance])
-                for distance in Distance
-            ),
+            classes=_classes(shares, far),
             people=tuple(
                 DbShareView(
                     person=views.person(share.identity),
@@ -63,6 +60,10 @@ class Upkeep:
                 for share in shares[: request.top]
             ),
         )
+
+    def classes(self) -> tuple[DbClassView, ...]:
+        """Say what is held of whom, by how far away they are."""
+        return _classes(self._store.shares(), distances(self._store, self._identity))
 
     def scrub(self, request: DbScrubRequest) -> DbScrubResult:
         """Hash a part of all entries again."""
@@ -116,6 +117,13 @@ def _name(distance: Distance) -> _Name:
         Distance.STRANGER: "stranger",
     }
     return names[distance]
+
+
+def _classes(shares: Sequence[Share], far: dict[bytes, Distance]) -> tuple[DbClassView, ...]:
+    return tuple(
+        _class_view(distance, [one for one in shares if _distance(far, one) is distance])
+        for distance in Distance
+    )
 
 
 def _class_view(distance: Distance, shares: Sequence[Share]) -> DbClassView:

@@ -8,7 +8,7 @@ returns; a call that raises has changed nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
@@ -152,6 +152,8 @@ class Follow:
     channels: tuple[int, ...]
     depth: int
     n: int
+    entry: bytes = field(default=b"", compare=False)
+    """Id of the entry that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,25 @@ class Peer:
     """When a session last ended well; 0: never."""
 
 
+class SentRange(NamedTuple):
+    """Entries of one log that were sent to a peer, both ends included."""
+
+    log: bytes
+    """Its log id (32 bytes)."""
+    first: int
+    last: int
+
+
+class Arrived(NamedTuple):
+    """How many entries of one log came after some moment, and by whom."""
+
+    identity: bytes
+    log: LogKey
+    via: str
+    """As in `HeldEntry`."""
+    entries: int
+
+
 @dataclass(frozen=True, slots=True)
 class PeerMemory:
     """What is remembered of a peer's state: hints, never the truth.
@@ -246,11 +267,47 @@ class PeerMemory:
     """Logs that we hold and it did not offer, 8 bytes of each id, one behind the other."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What a peer is known to have, for people who ask.
+
+    It counts only as long as the peer is the same as when it was noted: see `holds_for`.
+    """
+
+    nonce: bytes = b""
+    """As in `PeerMemory`, when it was noted; so are the next two."""
+    counter: int = 0
+    roster: bytes = b""
+    arrival: int = 0
+    """Number of the arrival (`LogStore.last_arrival`) up to which it has confirmed that it lacks
+    nothing of what its roster wants; 0: none."""
+    confirmed_ms: int = 0
+    """When it did so last, by this node's clock; 0: never."""
+    heard_ms: int = 0
+    """When we last had everything that it offered and we wanted, by this node's clock; 0: never.
+    It counts whatever the peer has become."""
+    sent: tuple[SentRange, ...] = ()
+    """What it was sent since it confirmed, at most `MAX_SENT_RANGES`, the newest at the end."""
+
+    def holds_for(self, memory: PeerMemory) -> bool:
+        """Say whether the peer is still the one that confirmed, and wants the same.
+
+        That it is an older copy of itself shows when it greets, and is noted then.
+        """
+        same = (self.nonce, self.roster) == (memory.nonce, memory.roster)
+        return same and self.nonce != b""
+
+
+MAX_SENT_RANGES: Final = 1_024
+"""What was sent and not confirmed is remembered of so many logs of each peer."""
+
 HEADER_SHARE_BYTES: Final = 120
 """What an entry takes besides its payload: row, id, and its part of the indexes."""
 
 OWN: Final = "own"
 """How own entries came (`HeldEntry.via`)."""
+
+NOTHING_DELIVERED: Final = Delivered()
 
 NO_MEMORY: Final = PeerMemory(b"", 0, b"", 0, b"")
 
@@ -333,6 +390,15 @@ class LogStore(Protocol):
     def change_counter(self) -> int:
         """Rises by one with each commit that changes the state of any log: the newest entry
         that stands, or the records of any identity."""
+        ...
+
+    @property
+    def last_arrival(self) -> int:
+        """Number of the entry that arrived last; 0 if there is none.
+
+        Every entry, of any kind, gets a higher number than all before it; one that is filled with
+        its payload later arrives anew.
+        """
         ...
 
     def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
@@ -473,6 +539,14 @@ class LogStore(Protocol):
         """Replace what is remembered of a peer's device."""
         ...
 
+    def delivered(self, device: bytes) -> Delivered:
+        """Return what a peer's device is known to have; `NOTHING_DELIVERED` if nothing."""
+        ...
+
+    def remember_delivered(self, device: bytes, delivered: Delivered) -> None:
+        """Replace what a peer's device is known to have."""
+        ...
+
     def roster(self, name: bytes) -> Roster | None:
         """Return a roster of a peer that was kept, by its hash or the beginning of it (8 bytes)."""
         ...
@@ -506,6 +580,15 @@ class NodeStore(LogStore, Protocol):
 
     def entry(self, entry_id: bytes) -> HeldEntry | None:
         """Return an entry by its full id, of whatever branch of its log."""
+        ...
+
+    def arrival_of(self, entry_id: bytes) -> int:
+        """Return the number by which an entry arrived (see `LogStore.last_arrival`); 0 if it is
+        not held, or kept beside a forked log."""
+        ...
+
+    def arrived_since(self, arrival: int) -> list[Arrived]:
+        """Count the entries that arrived after a number, by log and by who brought them."""
         ...
 
     def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
@@ -617,6 +700,10 @@ class NodeStore(LogStore, Protocol):
         """Return whom an identity follows by its newest word about each, sorted by id."""
         ...
 
+    def followers(self, identity: bytes) -> list[bytes]:
+        """Return who follows an identity, as far as is known here, sorted."""
+        ...
+
     def note_shown(self, entry_ids: Iterable[bytes]) -> None:
         """Remember foreign entries that the person was shown, for the next ``seen``."""
         ...
@@ -641,6 +728,10 @@ class NodeStore(LogStore, Protocol):
 
     def peers(self) -> list[Peer]:
         """Return the peers, by name and identity."""
+        ...
+
+    def peers_met(self) -> dict[bytes, tuple[PeerMemory, Delivered]]:
+        """Return what is remembered of each device that was met, and what it is known to have."""
         ...
 
     def put_peer(self, peer: Peer) -> None:

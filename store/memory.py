@@ -26,7 +26,10 @@ from .base import (
     MAX_CLIENT_KEYS,
     MAX_PEER_MEMORIES,
     NO_MEMORY,
+    NOTHING_DELIVERED,
     OWN,
+    Arrived,
+    Delivered,
     Device,
     FileState,
     Follow,
@@ -58,6 +61,7 @@ from .ingest import (
 )
 from .intervals import missing
 from .marks import Mark
+from .memory_arrivals import MemoryArrivals
 from .memory_bodies import MemoryBodies
 from .memory_edits import MemoryEdits
 from .memory_forks import MemoryForks
@@ -102,6 +106,7 @@ class MemoryStore:
         self._gappy: Final[dict[LogKey, MemoryLog]] = {}
         self._key_of: Final[dict[bytes, LogKey]] = {}
         self._place_of: Final[dict[bytes, tuple[MemoryLog, int]]] = {}
+        self._arrivals: Final = MemoryArrivals()
         edits = MemoryEdits()
         self._posts: Final = MemoryPosts(edits)
         self._edits: Final = edits
@@ -116,6 +121,7 @@ class MemoryStore:
         self._invites: Final[dict[bytes, int]] = {}
         self._settings: Final[dict[str, str]] = {}
         self._peer_memories: Final[dict[bytes, PeerMemory]] = {}
+        self._delivered: Final[dict[bytes, Delivered]] = {}
         self._rosters: Final[dict[bytes, Roster]] = {}
 
     # What follows keeps the order of `NodeStore`, where everything is described.
@@ -127,6 +133,10 @@ class MemoryStore:
     @property
     def change_counter(self) -> int:
         return self._change_counter
+
+    @property
+    def last_arrival(self) -> int:
+        return self._arrivals.last
 
     def ingest(self, batch: Sequence[Item], *, received_ms: int, via: str) -> list[Ingested]:
         arrival = Arrival(received_ms, via)
@@ -263,6 +273,12 @@ class MemoryStore:
     def remember_peer(self, device: bytes, memory: PeerMemory) -> None:
         _put_newest(self._peer_memories, device, memory, MAX_PEER_MEMORIES)
 
+    def delivered(self, device: bytes) -> Delivered:
+        return self._delivered.get(device, NOTHING_DELIVERED)
+
+    def remember_delivered(self, device: bytes, delivered: Delivered) -> None:
+        _put_newest(self._delivered, device, delivered, MAX_PEER_MEMORIES)
+
     def roster(self, name: bytes) -> Roster | None:
         return next((self._rosters[each] for each in self._rosters if each.startswith(name)), None)
 
@@ -300,6 +316,13 @@ class MemoryStore:
     def entry(self, entry_id: bytes) -> HeldEntry | None:
         place = self._place_of.get(entry_id)
         return place[0].marked(place[1]) if place else self._forks.entry(entry_id)
+
+    def arrival_of(self, entry_id: bytes) -> int:
+        place = self._place_of.get(entry_id)
+        return self._arrivals.number_of(*place) if place else 0
+
+    def arrived_since(self, arrival: int) -> list[Arrived]:
+        return self._arrivals.since(arrival)
 
     def find_entries(self, bits: int, bit_count: int, limit: int) -> list[HeldEntry]:
         known = chain(self._place_of, self._forks.ids())
@@ -385,6 +408,13 @@ class MemoryStore:
         person = self._people.get(identity)
         return list(self._words(person).follows) if person else []
 
+    def followers(self, identity: bytes) -> list[bytes]:
+        return sorted(
+            each
+            for each, person in self._people.items()
+            if any(follow.identity == identity for follow in self._words(person).follows)
+        )
+
     def note_shown(self, entry_ids: Iterable[bytes]) -> None:
         for entry_id in entry_ids:
             place = self._place_of.get(entry_id)
@@ -414,6 +444,12 @@ class MemoryStore:
         return sorted(
             self._peers.values(), key=lambda peer: (peer.name, peer.identity, peer.device)
         )
+
+    def peers_met(self) -> dict[bytes, tuple[PeerMemory, Delivered]]:
+        return {
+            device: (memory, self.delivered(device))
+            for device, memory in self._peer_memories.items()
+        }
 
     def put_peer(self, peer: Peer) -> None:
         self._peers[peer.device] = peer
@@ -662,6 +698,7 @@ class MemoryStore:
         for identity, records in commit.records.items():
             self._settle(self._people[identity], records, commit)
         self._bodies.take(commit.taken, received_ms)
+        self._arrivals.add(commit.taken)
         for log, was, now in commit.moved:
             between = sorted(seq for seq in log.entries if min(was, now) < seq <= max(was, now))
             if now < was:

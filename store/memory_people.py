@@ -157,10 +157,15 @@ def words_of(entries: Iterable[HeldEntry]) -> Words:
             case _:
                 pass
     standing = sorted(
-        (said.identity, said) for entry_id, said in follows.values() if entry_id not in withdrawn
+        (said.identity, entry_id, said)
+        for entry_id, said in follows.values()
+        if entry_id not in withdrawn
     )
     return Words(
         profile,
         name,
-        tuple(Follow(subject, said.channels, said.depth, said.n) for subject, said in standing),
+        tuple(
+            Follow(subject, said.channels, said.depth, said.n, entry_id)
+            for subject, entry_id, said in standing
+        ),
     )

@@ -333,6 +333,24 @@ _STANDING: Final = (
 )
 
 
+_DELIVERY: Final = (
+    """
+    CREATE TABLE delivered (  -- what peers are known to have: see Delivered in base.py
+        n INTEGER PRIMARY KEY,  -- order of the last meetings
+        device BLOB NOT NULL UNIQUE,
+        nonce BLOB NOT NULL,
+        counter INTEGER NOT NULL,
+        roster BLOB NOT NULL,
+        arrival INTEGER NOT NULL,
+        confirmed_ms INTEGER NOT NULL,
+        heard_ms INTEGER NOT NULL,
+        sent BLOB NOT NULL  -- msgpack
+    ) STRICT
+    """,
+    "CREATE INDEX follow_followed ON follow (followed)",
+)
+
+
 class Migration(NamedTuple):
     """One step from an older database to a newer one."""
 
@@ -375,6 +393,11 @@ def _absent(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE peer_memory ADD COLUMN absent BLOB NOT NULL DEFAULT x''")
 
 
+def _delivery(connection: sqlite3.Connection) -> None:
+    for statement in _DELIVERY:
+        connection.execute(statement)
+
+
 MIGRATIONS: Final = (
     Migration("first_tables", _first_tables),
     Migration("upkeep", _upkeep),
@@ -382,6 +405,7 @@ MIGRATIONS: Final = (
     Migration("forks", _forks),
     Migration("standing", _standing),
     Migration("absent", _absent),
+    Migration("delivery", _delivery),
 )
 """In order; the names of those that ran are kept in the database."""
 

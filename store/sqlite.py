@@ -13,16 +13,16 @@ from .base import MAX_CLIENT_KEYS, Ingested, Item, LogKey, StoreError, Totals
 from .sqlite_bodies import SqliteBodies
 from .sqlite_care import SqliteCare
 from .sqlite_database import Database
+from .sqlite_delivery import SqliteDelivery
 from .sqlite_intake import OWN, Intake
 from .sqlite_logs import SqliteLogs
-from .sqlite_peers import SqlitePeers
 from .sqlite_timeline import SqliteTimeline
 
 CLIENT_KEYS_FORGOTTEN_EVERY: Final = 1_000
 """Own entries between two looks at how many client keys there are, which reads them all."""
 
 
-class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqlitePeers, SqliteCare):
+class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqliteDelivery, SqliteCare):
     """Everything that a node remembers. Keeps `NodeStore`, which describes the methods."""
 
     def __init__(

@@ -74,7 +74,7 @@ class SqlitePeople(SqlitePart):
     def follows(self, identity: bytes) -> list[Follow]:
         rows = self._database.rows(
             """
-            SELECT f.followed, f.channels, f.depth, f.amount
+            SELECT f.followed, f.channels, f.depth, f.amount, f.entry
             FROM identity AS i JOIN follow AS f ON f.identity = i.n
             WHERE i.id = ? AND NOT EXISTS
                 (SELECT 1 FROM withdrawn WHERE identity = i.n AND entry = f.entry)
@@ -83,8 +83,8 @@ class SqlitePeople(SqlitePart):
             (identity,),
         )
         return [
-            Follow(followed, msgspec.json.decode(channels, type=tuple[int, ...]), depth, n)
-            for followed, channels, depth, n in rows
+            Follow(followed, msgspec.json.decode(channels, type=tuple[int, ...]), depth, n, entry)
+            for followed, channels, depth, n, entry in rows
         ]
 
 

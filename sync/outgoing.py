@@ -34,6 +34,7 @@ from ..protocol.run import MAX_RUN_BYTES
 from ..protocol.sketch import SketchPart
 from ..protocol.version_sketch import LogDelta
 from ..store.base import LogKey, LogStore
+from .delivered import SentLog
 from .offers import OfferIndex, Offers
 from .outbox import Outbox
 from .progress import Progress
@@ -74,6 +75,8 @@ class Outgoing:
         self._teller = Teller(known=False)
         self._runs_sent = 0
         self._runs_confirmed = 0
+        self.sent: Final = SentLog()
+        """What the peer was sent and has not confirmed."""
         self._peer_complete = False
         self._introduced: set[bytes] = set()
         self._peer_has: dict[bytes, int] = {}
@@ -422,7 +425,9 @@ class Outgoing:
         self._progress.runs_out += 1
         self._progress.entries_out += run.count
         self._progress.payload_bytes_out += len(run.bodies)
-        self.peer_holds(log_id(run.device, run.channel), run.last)
+        log = log_id(run.device, run.channel)
+        self.peer_holds(log, run.last)
+        self.sent.add(log, run.first, run.last)
         return RunFrame(run.encode())
 
     def _introduction(self, device: bytes) -> Frame | None:

@@ -35,7 +35,8 @@ from ..protocol.frames import (
 from ..protocol.question_frames import More, RangesFrame, Reconcile, SketchFrame
 from ..protocol.roster import Roster
 from ..protocol.sketch import SketchPart
-from ..store.base import LogStore, PeerMemory
+from ..store.base import Delivered, LogStore, PeerMemory
+from .delivered import DeliveryNotes
 from .incoming import Incoming
 from .offers import Offers
 from .outgoing import Outgoing
@@ -114,6 +115,12 @@ class Session:
         )
         self._incoming.satisfied = self._memory.satisfied
         self._incoming.absent = absent_of(self._memory)
+        self._notes = DeliveryNotes(store, peer_device, self._outgoing.sent)
+
+    @property
+    def peer_state(self) -> tuple[PeerMemory, Delivered]:
+        """What is remembered of the peer by now, and what it is known to have."""
+        return self._memory, self._notes.known(self._memory)
 
     @property
     def in_sync(self) -> bool:
@@ -172,6 +179,7 @@ class Session:
         if self.ended is not None:
             self._answer_due = False
             self._incoming.remember_closing_digest()
+            self._note_delivered(now_ms)
             if self._bye_sent:
                 self._remember()  # the peer answered our BYE with news
             self._close()
@@ -180,6 +188,11 @@ class Session:
         if self._answer_due:
             self._answer_hello(frames)
         self._control.extend(frames)
+        self._note_delivered(now_ms)
+
+    def _note_delivered(self, now_ms: int) -> None:
+        heard, confirmed = self._incoming.complete, self._outgoing.complete
+        self._notes.note(self._memory, now_ms, heard=heard, confirmed=confirmed)
 
     def store_changed(self) -> None:
         """The store got entries from elsewhere; offer them to this peer."""
@@ -435,6 +448,7 @@ class Session:
         if memory != self._memory:
             self._memory = memory
             self._store.remember_peer(self._peer_device, memory)
+        self._notes.keep(memory)
 
     def _close(self, reason: ByeReason = ByeReason.DONE, text: str = "") -> None:
         """Queue our BYE, with the digest of all that the peer confirmed if that is news.

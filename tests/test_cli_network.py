@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from slowlight.node.db_operations import DbClassView
+from slowlight.node.delivery_operations import FreshView, WaitingView
 from slowlight.node.errors import Code, ServiceError
 from slowlight.node.peer_operations import (
     PEERS,
@@ -15,6 +19,7 @@ from slowlight.node.peer_operations import (
     LinkView,
     PeersResult,
     PeerView,
+    StatusRequest,
     StatusResult,
     SyncCounts,
     SyncEvent,
@@ -24,6 +29,7 @@ from slowlight.node.peer_operations import (
 )
 from tests.command_line import NOW_MS, Desk, Ending, ScriptedClient, some_peer, someone
 
+HOUR_MS = 3_600_000
 COUNTS = SyncCounts(
     entries_in=1_999,
     entries_out=1,
@@ -163,7 +169,12 @@ def link(peer: PeerView, *, in_sync: bool, counts: SyncCounts = NOTHING) -> Link
 
 
 def status(
-    peers: tuple[PeerView, ...] = (), links: tuple[LinkView, ...] = (), *, running: bool = True
+    peers: tuple[PeerView, ...] = (),
+    links: tuple[LinkView, ...] = (),
+    *,
+    running: bool = True,
+    width: int = 80,
+    **more: Any,
 ) -> Ending:
     """What is shown of a node with these peers and live links."""
     answer = StatusResult(
@@ -179,7 +190,7 @@ def status(
         listening=("0.0.0.0:4242",) if running else (),
         links=links,
         peers=len(peers),
-        follows=1,
+        follows=more.pop("follows", 1),
         unread=14,
         identities=521,
         logs=1_042,
@@ -187,9 +198,10 @@ def status(
         posts=2_001,
         file_bytes=2_300_000,
         search_behind=0,
+        **more,
     )
     answers = {STATUS.name: answer, PEERS.name: PeersResult(peers=peers)}
-    ending = ScriptedClient(answers).type("status")
+    ending = ScriptedClient(answers).type("status", environ={"COLUMNS": str(width)})
     assert ending.code == 0
     return ending
 
@@ -233,6 +245,80 @@ def test_a_peer_that_is_away_shows_since_when() -> None:
     """And one that never came says so."""
     assert "eve@k3v9-7qpm-x2da · not connected · last contact 3 h ago" in status((EVE,)).out
     assert "last contact never" in status((some_peer("bob"),)).out
+
+
+WAITING = WaitingView(
+    person=someone("bob"),
+    device=b"bob".hex().ljust(64, "0"),
+    name="",
+    connected=False,
+    known=True,
+    entries=3,
+    last_contact="",
+    last_contact_ms=0,
+)
+FRESH = FreshView(
+    person=someone("bob"),
+    as_of="",
+    as_of_ms=NOW_MS - HOUR_MS,
+    newest="",
+    newest_ms=NOW_MS - 2 * HOUR_MS,
+    received="",
+    received_ms=NOW_MS - HOUR_MS,
+    missing=2,
+)
+
+
+def test_what_waits_is_told_beside_whom_it_waits_for() -> None:
+    """One that is no peer any more has a line of its own."""
+    assert "never · 3 entries wait\n" in status((some_peer("bob"),), waiting=(WAITING,)).out
+    one = msgspec.structs.replace(WAITING, device="99" * 32, entries=1)
+    assert (
+        "  bob@k3v9-7qpm-x2da · not connected · 1 entry waits\n"
+        in status((some_peer("bob"),), waiting=(one,)).out
+    )
+
+
+def test_how_fresh_everybody_is() -> None:
+    """As of when nothing was missing; what comes only by others says so; the rest is counted."""
+    by_others = msgspec.structs.replace(FRESH, as_of_ms=0, missing=0)
+    nothing = msgspec.structs.replace(FRESH, as_of_ms=0, newest_ms=0, missing=0)
+    out = status((BOB,), freshness=(nothing, by_others, FRESH)).out
+    assert (
+        "Whom you follow, the stalest first\n"
+        "  bob@k3v9-7qpm-x2da · nothing here yet\n"
+        "  bob@k3v9-7qpm-x2da · only by others · newest post 2 h ago\n"
+        "  bob@k3v9-7qpm-x2da · as of 1 h ago · newest post 2 h ago · 2 entries missing\n"
+    ) in out
+    assert "and 1 more" not in out
+
+
+def test_the_stalest_are_named_and_the_rest_can_be_asked_for() -> None:
+    """As many as fit a screen, or as many as are wanted."""
+    answer = PeersResult(peers=())
+    node = ScriptedClient({STATUS.name: ServiceError(Code.INTERNAL, "x"), PEERS.name: answer})
+    node.type("status", "--top", "77")
+    assert node.asked == [StatusRequest(top=77)]
+    assert node.type("status", "--top", "501").code == 2
+    assert "  and 8 more: --top 9\n" in status((BOB,), freshness=(FRESH,), follows=9).out
+
+
+def test_storage_is_told_by_class() -> None:
+    """Of those of whom anything is held."""
+    storage = (
+        DbClassView(distance="self", people=1, entries=4, payload_bytes=1_200),
+        DbClassView(distance="followed", people=0, entries=0, payload_bytes=0),
+        DbClassView(distance="stranger", people=2, entries=1, payload_bytes=3),
+    )
+    out = status((BOB,), storage=storage).out
+    assert "texts      you 1.2 kB in 4 entries; strangers 3 bytes in 1 entry\n" in out
+
+
+def test_the_screen_fits_60_columns() -> None:
+    """All but paths and addresses, which stay whole."""
+    peers = (some_peer("bob"), EVE)
+    ending = status(peers, waiting=(WAITING,), freshness=(FRESH,), width=60)
+    assert max(map(len, ending.out.splitlines())) <= 60
 
 
 def test_the_next_step_is_shown_where_there_is_one() -> None:

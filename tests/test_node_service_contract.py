@@ -18,6 +18,7 @@ from slowlight.node.db_operations import (
     DbScrubRequest,
     DbStatsRequest,
 )
+from slowlight.node.delivery_operations import TRACE, TraceRequest
 from slowlight.node.direct import DirectClient
 from slowlight.node.errors import Code, Exit, ServiceError
 from slowlight.node.key_operations import ENACT, KEY_OPERATIONS, EnactRequest, RecordView
@@ -506,6 +507,21 @@ def test_the_database_says_what_takes_room_and_is_scrubbed(ada: Node) -> None:
         assert caught.value.exit is Exit.USAGE
 
 
+def test_an_entry_is_traced_to_whoever_has_it(ada: Node) -> None:
+    """Its author and whoever brought it; an own one that went nowhere is with nobody else."""
+    bob = Person(2)
+    asked = bob.post("Who has this?")
+    ada.receive(bob)
+    traced = ada.client.call(TRACE, TraceRequest(id=asked.id.hex()))
+    assert traced.brought_by is not None
+    assert {(one.person.identity, one.knowledge) for one in traced.holders} == {
+        (bob.identity.hex(), "wrote"),
+        (traced.brought_by.identity, "brought"),
+    }
+    own = ada.client.call(TRACE, TraceRequest(id=ada.post("Nobody yet.").short_id))
+    assert (own.brought_by, own.holders, own.more) == (None, (), 0)
+
+
 def test_every_operation_has_its_story_here() -> None:
     """A new operation gets one before it ships."""
     named = {name for name, one in OPERATIONS.items() if globals().get(name.upper()) is one}
@@ -560,6 +576,8 @@ def refused(ada: Node, operation_name: str, **fields: object) -> ServiceError:
         ("remove_peer", {"who": "ab" * 32}, Code.NOT_FOUND, 3, "no peer"),
         ("invite", {"addresses": ("host:99999",)}, Code.INVALID, 2, "no address"),
         ("invite", {"name": "火" * 43}, Code.INVALID, 2, "128 bytes"),
+        ("trace", {"id": "0000-0000-0000"}, Code.NOT_FOUND, 3, "no entry"),
+        ("trace", {"id": "no/id"}, Code.INVALID, 2, "is no id"),
         ("sync", {}, Code.NOTHING_TO_DO, 3, "no peer"),
     ],
 )
