@@ -19,7 +19,15 @@ from .sqlite_eviction import evict_oldest, held_by_person
 from .sqlite_people import SqlitePeople
 from .sqlite_places import disagreements, mend_places
 from .sqlite_quarantine import forget_returned, has_lost_head, quarantine
-from .sqlite_scrub import MISPLACED, Fault, entries_in, faults_above, faults_of, stretches_after
+from .sqlite_scrub import (
+    MISPLACED,
+    Fault,
+    PostDates,
+    entries_in,
+    faults_above,
+    faults_of,
+    stretches_after,
+)
 
 _MAX_COMPLAINTS: Final = 20
 
@@ -27,11 +35,15 @@ _MAX_COMPLAINTS: Final = 20
 class SqliteCare(SqlitePeople):
     """Maintenance of a database that is in use. `NodeStore` describes the methods."""
 
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._dates = PostDates(database)
+
     def scrub(self, *, after: int, limit: int, now_ms: int, mend: bool = True) -> ScrubSlice:
         database = self._database
         notes = self._scrub_notes(now_ms, mend=mend) if after == 0 else []
         stretches = stretches_after(database, after, limit)
-        faults = list(faults_of(database, stretches))
+        faults = list(faults_of(database, stretches, self._dates))
         if mend and faults:
             faults += faults_above(database, faults)
             with database.writing():

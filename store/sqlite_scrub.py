@@ -32,6 +32,8 @@ CHANGED: Final = "it is not what was signed"
 UNSIGNED: Final = "its signature is damaged"
 MISPLACED: Final = "its place in the views is wrong"
 
+_MAX_DATES: Final = 16_384
+"""Most that are remembered: about 3 MB."""
 _NO_ROW: Final[tuple[Any, ...]] = (2**63, *(None,) * 9)
 
 
@@ -98,13 +100,53 @@ _SELECT_STRETCHES: Final = """
 """
 
 
-def faults_of(database: Database, stretches: Sequence[Stretch]) -> Iterator[Fault]:
+class PostDates:
+    """Where posts stand that others answer, each looked up once: many answer the same.
+
+    A lookup costs as much as five entries that are hashed, because what is answered may lie
+    anywhere in the file.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[bytes, list[int]] = {}
+        self._changes = 0
+
+    def forget_if_written(self) -> None:
+        """Forget everything if the database was written to since the last time."""
+        changes = self._database.connection.total_changes
+        if changes != self._changes:
+            self._changes = changes
+            self._known.clear()
+
+    def of(self, prefix: bytes) -> list[int]:
+        """Return the dates of the held posts whose ids begin like this, most often one."""
+        found = self._known.get(prefix)
+        if found is None:
+            if len(self._known) >= _MAX_DATES:
+                self._known.clear()
+            rows = self._database.rows(
+                "SELECT order_ms FROM entry WHERE substr(id, 1, 5) = ? AND order_ms IS NOT NULL",
+                (prefix,),
+            )
+            found = self._known[prefix] = [order_ms for (order_ms,) in rows]
+        return found
+
+
+def faults_of(
+    database: Database, stretches: Sequence[Stretch], dates: PostDates | None = None
+) -> Iterator[Fault]:
     """Yield the entries of stretches that are damaged, missing or misplaced, lowest number first.
 
     This is the hot path of a scrub: what nearly every entry has is hashed without making an
     object of it, and only what is odd goes through the code that everything else uses.
+
+    Args:
+        dates: what is known from the slices before, if there were any.
     """
     new_header, new_payload = header_hasher().copy, payload_hasher().copy
+    dates = dates or PostDates(database)
+    dates.forget_if_written()
     rows = _rows_of(database, stretches)
     row = next(rows, _NO_ROW)
     for stretch in stretches:
@@ -139,7 +181,7 @@ def faults_of(database: Database, stretches: Sequence[Stretch]) -> Iterator[Faul
                 stretch, seq, entry_id, signature
             ):
                 yield Fault(stretch.log, seq, UNSIGNED, entry_id, entry_id)
-            elif (parent or root or t_ms) and not _is_in_place(database, stretch, row):
+            elif (parent or root or t_ms) and not _is_in_place(dates, stretch, row):
                 yield Fault(stretch.log, seq, MISPLACED, entry_id, entry_id)
             prev = entry_id
             n += 1
@@ -186,7 +228,7 @@ def _is_signed(stretch: Stretch, seq: int, entry_id: bytes, kept: bytes | None) 
     return True
 
 
-def _is_in_place(database: Database, stretch: Stretch, row: Sequence[Any]) -> bool:
+def _is_in_place(dates: PostDates, stretch: Stretch, row: Sequence[Any]) -> bool:
     """Say whether a post stands in the views where its date and what it names put it.
 
     Threads are found by what a post names, which must be in its text.
@@ -194,17 +236,16 @@ def _is_in_place(database: Database, stretch: Stretch, row: Sequence[Any]) -> bo
     _, _, t_ms, _, order_ms, parent, root, _, _, payload = row
     if order_ms is None:
         return True
-    if not all(name is None or (payload and name in payload) for name in (parent, root)):
+    if payload is None:
+        return parent is None and root is None
+    if (parent is not None and parent not in payload) or (root is not None and root not in payload):
         return False
     alone_ms = order_ms if t_ms is None else min(t_ms, stretch.received_ms)
     if order_ms == alone_ms:
         return True
     if parent is None or order_ms < alone_ms:
         return False
-    parents = database.rows(
-        "SELECT order_ms FROM entry WHERE substr(id, 1, 5) = ?", (prefix_of(parent),)
-    )
-    known = [parent_ms for (parent_ms,) in parents if parent_ms is not None]
+    known = dates.of(prefix_of(parent))
     return not known or order_ms - 1 in known
 
 
