@@ -8,7 +8,17 @@ from pathlib import Path
 
 from .figures import Figure, table, write
 
-PARTS = ("ingest", "wire", "conversation", "posting", "startup", "reconcile", "store", "forks")
+PARTS = (
+    "ingest",
+    "wire",
+    "conversation",
+    "posting",
+    "startup",
+    "reconcile",
+    "store",
+    "forks",
+    "restore",
+)
 OUTPUT = Path("build/bench.json")
 
 

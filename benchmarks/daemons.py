@@ -47,15 +47,21 @@ class Daemon:
 
 
 @contextmanager
-def new_home(name: str) -> Generator[Home]:
-    """Make a home with an identity in a temporary folder."""
+def empty_home(name: str) -> Generator[Home]:
+    """Name a home in a temporary folder; it holds nothing yet."""
     folder = Path(tempfile.mkdtemp(prefix="slowlight-bench-"))
     try:
-        home = Home(folder / name)
-        begin(home, name=name, clock=system_clock, random_bytes=os.urandom)
-        yield home
+        yield Home(folder / name)
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def new_home(name: str) -> Generator[Home]:
+    """Make a home with an identity in a temporary folder."""
+    with empty_home(name) as home:
+        begin(home, name=name, clock=system_clock, random_bytes=os.urandom)
+        yield home
 
 
 @contextmanager
