@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from .lines import Line, Span, Style, flow, line, prose
 from .params import DurationRange, complete_who, one_name_from
-from .quantities import ago, date
+from .quantities import ago, date, duration
 from .verbs import Verb, VerbGroup
 
 if TYPE_CHECKING:
     from ..node.peer_operations import InviteResult, PeerView
     from .shell import Shell
+
+SAME_CLOCK_MS: Final = 2_000
+"""Clocks that differ by less, besides the error of measuring, count as the same."""
 
 _address = click.option(
     "--address",
@@ -114,8 +117,22 @@ def _peer(peer: PeerView, width: int, now_ms: int, *, before: str = "") -> Itera
         Span("connected", Style.GOOD) if peer.connected else Span(f"last contact {last}"),
         Span("followed" if peer.following else "not followed"),
         Span(" ".join(peer.addresses) or "it dials us"),
+        *_clock(peer),
     ]
     yield from flow(facts, width, indent=2)
+
+
+def _clock(peer: PeerView) -> Iterator[Span]:
+    """Say how far its clock is from ours, where that is more than the measuring itself."""
+    clock = peer.clock
+    if clock is None:
+        return
+    off_ms = abs(clock.ahead_ms)
+    if off_ms <= clock.error_ms + SAME_CLOCK_MS:
+        yield Span("its clock agrees")
+    else:
+        side = "ahead of ours" if clock.ahead_ms > 0 else "behind ours"
+        yield Span(f"its clock is {duration(off_ms)} {side}", Style.ODD)
 
 
 def _label(peer: PeerView) -> Span:

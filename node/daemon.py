@@ -151,7 +151,7 @@ class _Node:
         self._first_look = FirstLook(store.peers(), log)
         self._api = ApiServer(make_app(self._service, log, self._first_look.before), log)
         self._reception = make_reception(
-            store, keys, config, self._board, random_bytes=random_bytes, log=log
+            store, keys, config, self._board, clock=clock, random_bytes=random_bytes, log=log
         )
         self._dialler = Dialler(
             store,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from ..store.base import Delivered, Peer, PeerMemory
+from .peer_clocks import ClockNote
 from .peer_operations import SyncCounts
 
 State: TypeAlias = Literal["dialling", "connected", "exchanging", "done", "failed"]
@@ -26,6 +27,8 @@ class LiveLink:
     counts: SyncCounts
     peer_state: tuple[PeerMemory, Delivered]
     """What is known of that peer by now; the store learns it when the session ends."""
+    clock: ClockNote | None = None
+    """What the handshake told of the peer's clock."""
 
 
 @dataclass(frozen=True, slots=True)

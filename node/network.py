@@ -154,7 +154,10 @@ class Caller:
                     self._keys,
                     peer.box_public,
                     greet=lambda: own_greeting(
-                        self._store, self._identity, token_for(self._store, peer.device)
+                        self._store,
+                        self._identity,
+                        token_for(self._store, peer.device),
+                        now_ms=self._clock(),
                     ),
                     decide=lambda static, greeting: self._expect(peer, static, greeting),
                 )
@@ -202,12 +205,18 @@ def prove(static: bytes, greeting: Greeting) -> tuple[VerifiedIdent, bytes]:
     raise IntegrityError("none of its certificates names the key of this link")
 
 
-def own_greeting(store: NodeStore, identity: bytes, token: bytes = b"") -> Greeting:
-    """Return what this node says of itself in a handshake."""
+def own_greeting(
+    store: NodeStore, identity: bytes, token: bytes = b"", *, now_ms: int = 0
+) -> Greeting:
+    """Return what this node says of itself in a handshake.
+
+    Args:
+        now_ms: what its clock shows; 0: it does not tell.
+    """
     ident = store.ident(identity)
     if ident is None:
         raise RuntimeError("the store has lost its own identity")
-    return Greeting(ident.encode(), token)
+    return Greeting(ident.encode(), token, now_ms)
 
 
 def link_keys(keys: DeviceKeys, config: Config, random_bytes: RandomBytes) -> LinkKeys:
@@ -285,6 +294,7 @@ def make_reception(
     config: Config,
     board: Switchboard,
     *,
+    clock: WallClock,
     random_bytes: RandomBytes,
     log: Log,
 ) -> Reception:
@@ -304,7 +314,7 @@ def make_reception(
 
     return Reception(
         link_keys(keys, config, random_bytes),
-        greet=lambda: own_greeting(store, board.identity),
+        greet=lambda: own_greeting(store, board.identity, now_ms=clock()),
         decide=decide,
         on_link=on_link,
         on_refusal=on_refusal,

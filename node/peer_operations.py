@@ -112,6 +112,17 @@ class PeersRequest(Request, frozen=True):
     """Which nodes does this one dial or accept?"""
 
 
+class ClockView(View, frozen=True):
+    """How far the clock of a peer was from this node's, by the last handshake."""
+
+    ahead_ms: int
+    """Below 0: behind."""
+    error_ms: int
+    """By how much that may be off: half of what the way there and back took."""
+    noted: str
+    noted_ms: int
+
+
 class PeerView(View, frozen=True):
     """A node that this one dials or knows."""
 
@@ -126,6 +137,8 @@ class PeerView(View, frozen=True):
     """When a session last ended well; 0: never."""
     connected: bool
     following: bool
+    clock: ClockView | None = None
+    """None: it has not told."""
 
 
 class PeersResult(Result, frozen=True):

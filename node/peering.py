@@ -22,6 +22,7 @@ from .clock import RandomBytes, WallClock, rfc3339
 from .errors import Code, ServiceError
 from .links import Links
 from .names import check_own_line, find_who
+from .peer_clocks import forget_clock, kept_clock
 from .peer_operations import (
     AddPeerRequest,
     AddPeerResult,
@@ -104,6 +105,7 @@ class Peering:
         for peer in gone:
             self._store.remove_peer(peer.device)
             forget_token(self._store, peer.device)
+            forget_clock(self._store, peer.device)
         self._links.interest_changed()
         return RemovePeerResult(peers=views)
 
@@ -220,10 +222,13 @@ class Peering:
         identity = self._author.identity
         views = Views(self._store, identity)
         followed = {follow.identity for follow in self._store.follows(identity)}
-        connected = {link.device for link in self._links.live()}
+        live = {link.device: link.clock for link in self._links.live()}
         return tuple(
             views.peer(
-                peer, connected=peer.device in connected, following=peer.identity in followed
+                peer,
+                connected=peer.device in live,
+                following=peer.identity in followed,
+                clock=live.get(peer.device) or kept_clock(self._store, peer.device),
             )
             for peer in peers
         )

@@ -18,6 +18,7 @@ from ..sync.session import Session
 from .carriers.base import Link, LostLinkError
 from .clock import WallClock
 from .logs import Log
+from .peer_clocks import clock_note
 from .peer_operations import SyncCounts
 
 FAREWELL_S: Final = 1.0
@@ -66,6 +67,8 @@ class LiveSession:
         self.address: Final = address
         self.outgoing: Final = outgoing
         self.since_ms: Final = clock()
+        self.clock: Final = clock_note(link, self.since_ms)
+        """What the handshake told of the peer's clock."""
         self._clock = clock
         self._log = log
         self._heard_out = heard_out

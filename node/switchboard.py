@@ -24,6 +24,7 @@ from .greetings import is_ended, may_greet
 from .interest import other_devices, roster_of
 from .links import ExchangeEnd, LiveLink, OnNews
 from .logs import Log
+from .peer_clocks import keep_clock
 from .peering import forget_token
 from .sessions import FAREWELL_S, Bell, LiveSession
 
@@ -273,6 +274,8 @@ class Switchboard:
         device = live.link.peer_device
         forget_token(self._store, device)
         known = next((peer for peer in self._store.peers() if peer.device == device), None)
+        if known is not None and live.clock is not None:
+            keep_clock(self._store, device, live.clock)
         if known is not None and not live.failure:
             self._store.put_peer(replace(known, last_contact_ms=self._clock()))
 
@@ -290,6 +293,7 @@ class Switchboard:
                 in_sync=one.session.in_sync,
                 counts=one.counts,
                 peer_state=one.session.peer_state,
+                clock=one.clock,
             )
             for one in self._live.values()
         ]

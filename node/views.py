@@ -23,7 +23,8 @@ from ..store.marks import Mark, MarkKind
 from .clock import rfc3339
 from .names import label
 from .operation import EntryView, ForkPlace, Person, PostView
-from .peer_operations import PeerView
+from .peer_clocks import ClockNote
+from .peer_operations import ClockView, PeerView
 from .people_operations import LinkField, ProfileView
 from .post_operations import VersionView
 
@@ -215,7 +216,9 @@ class Views:
             fork=self.fork_place(held),
         )
 
-    def peer(self, peer: Peer, *, connected: bool, following: bool) -> PeerView:
+    def peer(
+        self, peer: Peer, *, connected: bool, following: bool, clock: ClockNote | None
+    ) -> PeerView:
         """Return one peer."""
         return PeerView(
             person=self.person(peer.identity),
@@ -227,4 +230,11 @@ class Views:
             last_contact_ms=peer.last_contact_ms,
             connected=connected,
             following=following,
+            clock=clock
+            and ClockView(
+                ahead_ms=clock.ahead_ms,
+                error_ms=clock.error_ms,
+                noted=rfc3339(clock.noted_ms),
+                noted_ms=clock.noted_ms,
+            ),
         )

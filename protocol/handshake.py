@@ -10,7 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .encoding import as_bytes_or_none, as_bytes_upto, as_fields, pack, unpack
+from .encoding import (
+    MAX_UINT,
+    as_bytes_or_none,
+    as_bytes_upto,
+    as_fields,
+    as_uint,
+    pack,
+    unpack,
+)
 from .errors import DecodeError
 from .frames import MAX_BODY_BYTES
 from .invite import TOKEN_BYTES
@@ -25,8 +33,8 @@ FIRST_MESSAGE_BYTES: Final = KEY_BYTES + TAG_BYTES
 MAX_NETWORK_BYTES: Final = 256
 """A network's name: 64 characters of any script."""
 
-MAX_GREETING_BYTES: Final = MAX_BODY_BYTES + TOKEN_BYTES + 8
-"""The longest IDENT body, a token and their heads; it fits message 3."""
+MAX_GREETING_BYTES: Final = MAX_BODY_BYTES + TOKEN_BYTES + 8 + 9
+"""The longest IDENT body, a token, their heads and a time; it fits message 3."""
 
 _PROTOCOL: Final = b"slowlight-1"
 
@@ -54,6 +62,8 @@ class Greeting:
     """Body of an IDENT frame; proves nothing until it was verified and names the static key."""
     token: bytes = b""
     """The one-time token of an invite (16 bytes), or empty."""
+    t_ms: int = 0
+    """What the sender's clock shows, Unix ms; a claim. 0: it has none."""
 
     def __repr__(self) -> str:
         """Show everything but the token, which lets its holder in."""
@@ -61,16 +71,17 @@ class Greeting:
 
     def encode(self) -> bytes:
         """Return the canonical bytes."""
-        return pack((self.ident, self.token))
+        return pack((self.ident, self.token, self.t_ms))
 
 
 def decode_greeting(payload: bytes) -> Greeting:
     """Decode the payload of message 2 or 3, strictly; raises DecodeError."""
     value = unpack(payload, max_bytes=MAX_GREETING_BYTES, what="greeting")
-    ident, token = as_fields(value, 2, "greeting")
+    ident, token, t_ms = as_fields(value, 3, "greeting")
     return Greeting(
         as_bytes_upto(ident, MAX_BODY_BYTES, "greeting IDENT"),
         as_bytes_or_none(token, TOKEN_BYTES, "greeting token") or b"",
+        as_uint(t_ms, MAX_UINT, "greeting time"),
     )
 
 

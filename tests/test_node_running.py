@@ -17,6 +17,7 @@ from slowlight.node.carriers.memory import MemoryListener, memory_promise
 from slowlight.node.carriers.noise_link import respond
 from slowlight.node.config import Config, LimitsConfig, NodeConfig
 from slowlight.node.daemon import QUIET_S, run_node
+from slowlight.node.delivery_operations import TRACE, TraceRequest
 from slowlight.node.errors import Exit, ServiceError
 from slowlight.node.home import Home
 from slowlight.node.logs import no_log
@@ -40,13 +41,20 @@ from slowlight.node.people_operations import (
     FollowsRequest,
     UnfollowRequest,
 )
-from slowlight.node.post_operations import POST, SEARCH, PostRequest, SearchRequest
+from slowlight.node.post_operations import (
+    POST,
+    READ,
+    SEARCH,
+    PostRequest,
+    ReadRequest,
+    SearchRequest,
+)
 from slowlight.protocol.frames import Bye, ByeReason, RunFrame, decode_frames, encode_frame
 from slowlight.protocol.handshake import Greeting
 from slowlight.protocol.invite import read_invite
 from slowlight.store.base import Peer
 from tests.memory_net import MemoryCarrier, Running, net, run_home, running
-from tests.nodes import NodeHome, StoodClock, make_home, seeded
+from tests.nodes import NodeHome, RecordedLinks, StoodClock, make_home, seeded, service_of
 
 HOUR_S = 3_600.0
 
@@ -82,6 +90,33 @@ async def test_a_post_reaches_a_follower_at_once(tmp_path: Path, autojump_clock:
         assert (link.direction, link.address, link.in_sync) == ("out", "ada:1", True)
         assert link.peer.identity == ada.service.identity.hex()
         assert status(bob).unread == 2
+
+
+async def test_a_post_is_traced_to_a_follower_as_soon_as_it_is_confirmed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """While the link is up, and after a node has stopped; and the clocks are told apart."""
+    async with running(tmp_path, net(), "ada", "bob") as (ada, bob):
+        follow(bob, ada.invite())
+        bob.made.clock.now_ms += 7_200_000
+        await wait_all_tasks_blocked()
+        post(ada, "who has this?")
+        entry = ada.service.call(READ, ReadRequest(scope="all")).posts[0].id
+        (before,) = ada.service.call(TRACE, TraceRequest(id=entry)).holders
+        await wait_all_tasks_blocked()
+        (after,) = ada.service.call(TRACE, TraceRequest(id=entry)).holders
+        (fresh,) = status(bob).freshness
+        assert (before.knowledge, before.why) == ("waiting", "exchanging")
+        assert (after.knowledge, after.connected) == ("confirmed", True)
+        assert fresh.as_of_ms == bob.made.clock.now_ms
+        (waiting,) = status(ada).waiting
+        assert waiting.entries == 0
+        (peer,) = bob.service.call(PEERS, PeersRequest()).peers
+        assert peer.clock is not None
+        assert abs(peer.clock.ahead_ms + 7_200_000) <= peer.clock.error_ms
+    service = service_of(ada.made, RecordedLinks())
+    (kept,) = service.call(TRACE, TraceRequest(id=entry)).holders
+    assert (kept.knowledge, kept.connected) == ("confirmed", False)
 
 
 async def test_answers_go_both_ways_over_one_link(

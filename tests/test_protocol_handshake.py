@@ -41,6 +41,7 @@ def test_greetings(case: dict[str, Any]) -> None:
     greeting = decode_greeting(bytes.fromhex(case["hex"]))
     assert in_hex(greeting.ident) == case["ident"]
     assert in_hex(greeting.token) == case["token"]
+    assert greeting.t_ms == case["t_ms"]
     assert in_hex(greeting.encode()) == case["hex"]
 
 
@@ -89,7 +90,7 @@ def test_sessions_byte_for_byte(case: dict[str, Any]) -> None:
     assert "".join(case["wire"]) == case["hex"]
 
 
-@given(st.binary(max_size=64), st.sampled_from([b"", b"\x92", b"\x92\xc4\x00"]))
+@given(st.binary(max_size=64), st.sampled_from([b"", b"\x93", b"\x93\xc4\x00"]))
 def test_whatever_the_bytes_only_a_decode_error_escapes(body: bytes, head: bytes) -> None:
     payload = head + body
     try:
@@ -100,7 +101,7 @@ def test_whatever_the_bytes_only_a_decode_error_escapes(body: bytes, head: bytes
 
 
 def test_the_longest_greeting_fits_both_messages_that_carry_one() -> None:
-    longest = Greeting(bytes(MAX_BODY_BYTES), TOKEN).encode()
+    longest = Greeting(bytes(MAX_BODY_BYTES), TOKEN, 2**63 - 1).encode()
     assert len(longest) <= MAX_GREETING_BYTES
     assert decode_greeting(longest).token == TOKEN
     with pytest.raises(DecodeError, match="at most"):

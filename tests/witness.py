@@ -101,6 +101,7 @@ class _WitnessedLink:
         self.peer_device = link.peer_device
         self.peer_static = link.peer_static
         self.peer_greeting = link.peer_greeting
+        self.round_trip_s = link.round_trip_s
         self.promise = link.promise
         self._link = link
         self._before_run = before_run

@@ -65,6 +65,8 @@ class Link(Protocol):
     """The peer's proven Noise key (32 bytes); None on a link that needs no proof."""
     peer_greeting: Greeting | None
     """What the peer said in its handshake; None where there was none."""
+    round_trip_s: float
+    """How long that took to come, from our message before it; its clock showed ``t_ms`` within."""
     promise: Promise
 
     @property

@@ -141,12 +141,14 @@ class NoiseLink:
         peer: ProvenPeer,
         peer_static: bytes,
         peer_greeting: Greeting,
+        round_trip_s: float,
         promise: Promise,
     ) -> None:
         self.peer_identity = peer.identity
         self.peer_device = peer.device
         self.peer_static: bytes | None = peer_static
         self.peer_greeting: Greeting | None = peer_greeting
+        self.round_trip_s = round_trip_s
         self.promise = promise
         self._messages = messages
         self._transport = transport
@@ -235,7 +237,9 @@ async def initiate(
             ephemeral=keys.new_ephemeral(),
             remote_static=remote_static,
         )
+        called_s = trio.current_time()
         answer = await _answer_to(handshake.write_message(), messages)
+        round_trip_s = trio.current_time() - called_s
         greeting = decode_greeting(handshake.read_message(answer))
         peer = decide(remote_static, greeting)
         await messages.send(handshake.write_message(greet().encode()))
@@ -246,6 +250,7 @@ async def initiate(
         peer=peer,
         peer_static=remote_static,
         peer_greeting=greeting,
+        round_trip_s=round_trip_s,
         promise=promise,
     )
 
@@ -281,7 +286,9 @@ async def respond(
         )
         handshake.read_message(await messages.receive_first())
         await messages.send(handshake.write_message(greet().encode()))
+        answered_s = trio.current_time()
         answer = await messages.receive_one()
+        round_trip_s = trio.current_time() - answered_s
         if answer is None:
             raise LostLinkError("the caller left before the end of the handshake")
         greeting = decode_greeting(handshake.read_message(answer))
@@ -294,6 +301,7 @@ async def respond(
         peer=peer,
         peer_static=static,
         peer_greeting=greeting,
+        round_trip_s=round_trip_s,
         promise=promise,
     )
 

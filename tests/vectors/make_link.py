@@ -31,30 +31,37 @@ KEYS: Final = {
 }
 CONVERSATION: Final = ((0, b"from the caller"), (1, b"from the called"), (1, b""), (0, b"x" * 300))
 
-GREETINGS: Final[Mapping[str, tuple[bytes, bytes]]] = {
-    "a greeting": (b"an IDENT body", b""),
-    "a greeting with a token": (b"an IDENT body", TOKEN),
-    "an empty greeting": (b"", b""),
-    "a greeting of 300 bytes": (b"i" * 300, b""),
+NOW: Final = 1_900_000_000_000
+GREETINGS: Final[Mapping[str, tuple[bytes, bytes, int]]] = {
+    "a greeting": (b"an IDENT body", b"", NOW),
+    "a greeting with a token": (b"an IDENT body", TOKEN, NOW),
+    "an empty greeting": (b"", b"", 0),
+    "a greeting of 300 bytes": (b"i" * 300, b"", NOW),
+    "a greeting from the last moment": (b"an IDENT body", b"", 2**63 - 1),
 }
 REFUSED: Final[Mapping[str, Mapping[str, bytes]]] = {
-    "two fields": {
-        "one field": pack([b"ident"]),
-        "three fields": pack([b"ident", b"", b""]),
+    "three fields": {
+        "two fields": pack([b"ident", b""]),
+        "four fields": pack([b"ident", b"", 0, 0]),
         "no array": pack(b"ident"),
     },
     "a token has 0 or 16 bytes": {
-        "a token of 15 bytes": pack([b"ident", TOKEN[1:]]),
-        "a token of 17 bytes": pack([b"ident", TOKEN + b"\0"]),
+        "a token of 15 bytes": pack([b"ident", TOKEN[1:], NOW]),
+        "a token of 17 bytes": pack([b"ident", TOKEN + b"\0", NOW]),
     },
     "byte strings": {
-        "a number for the IDENT body": pack([0, b""]),
-        "a number for the token": pack([b"ident", 0]),
+        "a number for the IDENT body": pack([0, b"", NOW]),
+        "a number for the token": pack([b"ident", 0, NOW]),
+    },
+    "a time is an unsigned int below 2^63": {
+        "a byte string for the time": pack([b"ident", b"", b""]),
+        "a time before 1970": b"\x93\xc4\x05ident\xc4\x00\xff",
+        "a time of 2^63": b"\x93\xc4\x05ident\xc4\x00\xcf\x80" + bytes(7),
     },
     "canonical": {
-        "a longer form of a length": b"\x92\xc5\x00\x01x\xc4\x00",
-        "a byte too many": pack([b"ident", b""]) + b"\0",
-        "a byte too few": pack([b"ident", b""])[:-1],
+        "a longer form of a length": b"\x93\xc5\x00\x01x\xc4\x00\x00",
+        "a byte too many": pack([b"ident", b"", NOW]) + b"\0",
+        "a byte too few": pack([b"ident", b"", NOW])[:-1],
         "nothing": b"",
     },
 }
@@ -68,8 +75,16 @@ def prologue(network: str) -> bytes:
 def link_text() -> str:
     """The file."""
     greetings = [
-        accept(name, "fields", pack([ident, token]), kind="greeting", ident=ident, token=token)
-        for name, (ident, token) in GREETINGS.items()
+        accept(
+            name,
+            "fields",
+            pack([ident, token, t_ms]),
+            kind="greeting",
+            ident=ident,
+            token=token,
+            t_ms=t_ms,
+        )
+        for name, (ident, token, t_ms) in GREETINGS.items()
     ]
     prologues = [
         accept(f"network {name!r}", "name", prologue(name), kind="prologue", network=name)
@@ -82,7 +97,8 @@ def link_text() -> str:
 
 def _session(name: str, network: str) -> Case:
     caller, called = _ends(prologue(network))
-    greeting, answer = pack([b"ident of the caller", TOKEN]), pack([b"ident of the called", b""])
+    greeting = pack([b"ident of the caller", TOKEN, NOW])
+    answer = pack([b"ident of the called", b"", NOW + 40])
     messages: list[tuple[int, bytes, bytes]] = []
     for sender, plain in ((0, b""), (1, answer), (0, greeting)):
         writer, reader = (called, caller) if sender else (caller, called)
