@@ -41,9 +41,6 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
             "follow": Listed("people", "Follow people"),
             "unfollow": Listed("people", "Stop following people"),
             "follows": Listed("people", "List whom someone follows"),
-            "block": Listed("blocking", "Neither keep nor pass on what someone writes"),
-            "unblock": Listed("blocking", "Take a block back"),
-            "blocks": Listed("blocking", "List whom you block"),
             "name": Listed("people", "Give someone a name that only you see"),
             "profile": Listed("people", "Read a profile, or change yours"),
             "forks": Listed("forks", "List devices that signed two things as one"),
@@ -55,6 +52,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
             "trace": Listed("tracing", "See who has an entry, and who not yet"),
             "sync": Listed("syncing", "Exchange posts with your peers now"),
             "peer": Listed("peering", "Add, list and remove the nodes to talk to"),
+            "pair": Listed("pairing", "Meet somebody in the same room"),
             "invite": Listed("peering", "Invite someone to connect to this node"),
         },
         "Identity": {

@@ -145,6 +145,7 @@ def _label(peer: PeerView) -> Span:
     examples=(
         "slowlight invite",
         "slowlight invite --address station.example:4242 --valid 30d",
+        "slowlight invite --qr",
     ),
 )
 @_address
@@ -158,8 +159,11 @@ def _label(peer: PeerView) -> Span:
     show_default=True,
     help="How long it may be used.",
 )
+@click.option("--qr", is_flag=True, help="Show it as a QR code, too, for a camera.")
 @click.pass_obj
-def invite_command(shell: Shell, addresses: tuple[str, ...], name: str, valid_ms: int) -> None:
+def invite_command(
+    shell: Shell, addresses: tuple[str, ...], name: str, valid_ms: int, qr: bool
+) -> None:
     """Make an invite: one line with which one new node may connect to this one, once.
 
     Hand it over like a key. It carries this node's identity and keys, where it is reached, and a
@@ -170,6 +174,10 @@ def invite_command(shell: Shell, addresses: tuple[str, ...], name: str, valid_ms
     with shell.node("invite") as node:
         result = node.call(INVITE, InviteRequest(addresses=addresses, name=name, valid_ms=valid_ms))
     shell.answer(result, [line(result.uri)])
+    if qr:
+        from .qr import qr_lines
+
+        shell.screen.tell(*qr_lines(result.uri.upper()))  # capitals make a smaller code
     if not shell.as_json:
         shell.screen.tell(*_how_to_use(result, shell.screen.width))
 

@@ -23,6 +23,8 @@ from .logs import Log
 from .operation import ErrorResult, Result
 from .operation import Request as Asked
 from .operations import OPERATIONS
+from .pair_operations import PairAnswerRequest, PairRequest
+from .pairing import Pairing
 from .peer_operations import StreamLine, SyncEvent, SyncRequest
 from .service import Service
 from .shell import MAX_REQUEST_BYTES, decode_request, error_body
@@ -48,8 +50,15 @@ async def at_once(_asked: Asked) -> None:
     """Let a request wait for nothing."""
 
 
-def make_app(service: Service, log: Log, before: Before = at_once) -> Starlette:
-    """Return the API of one node; each request waits for ``before``, except `SYNC`."""
+def make_app(
+    service: Service, log: Log, before: Before = at_once, pairing: Pairing | None = None
+) -> Starlette:
+    """Return the API of one node.
+
+    Args:
+        before: each request waits for it, except `SYNC`.
+        pairing: how the node pairs; None: it does not.
+    """
 
     async def answer(request: Request) -> Response:
         name = str(request.path_params["name"])
@@ -65,6 +74,8 @@ def make_app(service: Service, log: Log, before: Before = at_once) -> Starlette:
             log.debug("asked", operation=name)
             if isinstance(asked, SyncRequest):
                 return _SyncAnswer(service, asked)
+            if pairing is not None and isinstance(asked, PairRequest | PairAnswerRequest):
+                return _json(200, await pairing.call(asked))
             await _unless_gone(before, asked, request.receive)
             return _json(200, service.call(operation, asked))
         except ServiceError as error:

@@ -48,14 +48,11 @@ def open_sqlite_store(home: Home) -> NodeStore:
     from ..store.sqlite_salvage import finish_rebuild
 
     finish_rebuild(home.database)
-    new = not home.database.exists()
-    if new:
+    if not home.database.exists():
         home.database.touch(mode=0o600)  # unused tokens of invites and petnames stand in it
     try:
         return SqliteStore(home.database)
     except StoreError as error:
-        if new:  # its name may never be on the disk, whatever that says later
-            home.database.unlink(missing_ok=True)
         raise storage_error(error) from error
 
 

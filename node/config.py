@@ -40,6 +40,10 @@ class NodeConfig(msgspec.Struct, frozen=True):
     advertise: Annotated[
         AddressList, Meta(description="addresses written into invites; empty: found out")
     ] = ()
+    lan: Annotated[
+        bool,
+        Meta(description="find the people you know, and be found, on the local network"),
+    ] = True
     network: Annotated[
         str,
         Meta(max_length=64, description="nodes of different networks never talk to each other"),

@@ -13,11 +13,16 @@ from typing import Final, TypeAlias
 import trio
 
 from ..protocol.frames import ByeReason
+from ..protocol.pairing import pairing_prologue
 from ..store.base import NodeStore, StoreError
+from .addresses import own_hosts, reachable
 from .api import make_app
 from .api_server import ApiServer, open_socket
 from .beginning import OpenStore, open_own_store, open_sqlite_store
 from .bodies import look_after_bodies
+from .carriers.lan import Lan
+from .carriers.noise_link import LinkKeys
+from .carriers.zeroconf_lan import ZeroconfLan
 from .clock import RandomBytes, WallClock, system_clock
 from .config import Config
 from .dialler import Dialler
@@ -27,7 +32,9 @@ from .first_look import FirstLook
 from .home import Home
 from .keys import DeviceKeys
 from .logs import Log, opened_log
+from .nearby import Announcer, Neighbourhood, lan_port, ring_along
 from .network import Carrier, TcpCarrier, make_board, make_reception
+from .pairing import Doors, Pairing, TcpDoors
 from .pen import Pen
 from .period_keys import PeriodKeeper
 from .room import keep_room, limits_of
@@ -54,6 +61,7 @@ class RunningNode:
     service: Service
     listening: tuple[str, ...]
     """Its addresses, with their real ports."""
+    pairing: Pairing
 
 
 OnReady: TypeAlias = Callable[[RunningNode], None]
@@ -66,6 +74,8 @@ async def run_node(
     stop: Stop,
     log: Log,
     carrier: Carrier | None = None,
+    lan: Lan | None = None,
+    doors: Doors | None = None,
     open_store: OpenStore = open_sqlite_store,
     clock: WallClock = system_clock,
     random_bytes: RandomBytes = os.urandom,
@@ -78,6 +88,8 @@ async def run_node(
 
     Args:
         carrier: how links are made; TCP if None.
+        lan: where the node calls out and listens for others; multicast DNS if None.
+        doors: how it meets those whom it pairs with; TCP if None.
 
     Raises:
         ServiceError: the home is in use or holds no identity, its secrets are open to others,
@@ -93,6 +105,8 @@ async def run_node(
                 keys,
                 store,
                 carrier or TcpCarrier(),
+                lan or ZeroconfLan(),
+                doors or TcpDoors(),
                 log=log,
                 clock=clock,
                 random_bytes=random_bytes,
@@ -113,6 +127,8 @@ class _Node:
         keys: DeviceKeys,
         store: NodeStore,
         carrier: Carrier,
+        lan: Lan,
+        doors: Doors,
         *,
         log: Log,
         clock: WallClock,
@@ -149,12 +165,32 @@ class _Node:
             may_sign=pen.require,
         )
         self._first_look = FirstLook(store.peers(), log)
-        self._api = ApiServer(make_app(self._service, log, self._first_look.before), log)
+        self._neighbourhood = Neighbourhood(store, self._board.identity, keys.device)
+        self._announcer = Announcer(
+            lan, self._neighbourhood, keys.box.public, random_bytes=random_bytes, log=log
+        )
+        self._pairing = Pairing(
+            store,
+            self._board.identity,
+            keys.device,
+            LinkKeys(keys.box, pairing_prologue(config.node.network), random_bytes),
+            doors,
+            self._announcer,
+            self._neighbourhood,
+            addresses=lambda: reachable(self._board.listening, own_hosts()),
+            on_paired=self._board.interest_changed,
+            clock=clock,
+            random_bytes=random_bytes,
+            log=log,
+        )
+        self._api = ApiServer(
+            make_app(self._service, log, self._first_look.before, self._pairing), log
+        )
         self._reception = make_reception(
             store, keys, config, self._board, clock=clock, random_bytes=random_bytes, log=log
         )
         self._dialler = Dialler(
-            store,
+            self._neighbourhood.dialled,
             self._board.connect,
             self._board.peers_moved,
             random_bytes=random_bytes,
@@ -174,6 +210,13 @@ class _Node:
                 await nursery.start(self._api.serve, api_socket)
                 await nursery.start(partial(doors.serve, self._reception))
                 nursery.start_soon(self._dialler.run)
+                await nursery.start(self._pairing.run)
+                port = lan_port(doors.addresses) if self._config.node.lan else 0
+                if port:
+                    nursery.start_soon(self._announcer.run, port)
+                    nursery.start_soon(
+                        ring_along, self._neighbourhood.moved, self._board.peers_moved.ring
+                    )
                 nursery.start_soon(
                     partial(
                         keep_scrubbed,
@@ -210,7 +253,9 @@ class _Node:
                 )
                 where = " ".join(doors.addresses)
                 self._log.info("ready", home=str(self._home.path), listening=where)
-                task_status.started(RunningNode(self._service, tuple(doors.addresses)))
+                task_status.started(
+                    RunningNode(self._service, tuple(doors.addresses), self._pairing)
+                )
                 await stop()
                 self._log.info("stopping")
                 await self._board.close(ByeReason.SHUTDOWN)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import trio
 
-from ..store.base import NodeStore, Peer
+from ..store.base import Peer
 from .clock import RandomBytes
 from .exchange import Connect, DialError
 from .logs import Log
@@ -43,11 +43,11 @@ def redial_delay_s(failures: int, *, first_s: float, ceiling_s: float, chance: f
 
 
 class Dialler:
-    """One task for each peer to be dialled; they come and go with the peers of the store."""
+    """One task for each peer to be dialled; they come and go with those who can be reached."""
 
     def __init__(
         self,
-        store: NodeStore,
+        dialled: Callable[[], Sequence[Peer]],
         connect: Connect,
         peers_moved: Bell,
         *,
@@ -59,11 +59,12 @@ class Dialler:
         """Prepare to dial.
 
         Args:
-            peers_moved: rings when the peers of the store changed.
+            dialled: says whom to dial now, each with its addresses.
+            peers_moved: rings when that may have changed.
             ceiling_s: longest wait between two dials of one peer, in seconds.
             on_tried: told of a peer that was not reached, or whose session has ended.
         """
-        self._store = store
+        self._dialled = dialled
         self._connect = connect
         self._peers_moved = peers_moved
         self._random_bytes = random_bytes
@@ -76,7 +77,7 @@ class Dialler:
         dialled: dict[_Route, trio.CancelScope] = {}
         async with trio.open_nursery() as nursery:
             while True:
-                wanted = {_route(peer): peer for peer in self._store.peers() if peer.addresses}
+                wanted = {_route(peer): peer for peer in self._dialled()}
                 for gone in dialled.keys() - wanted.keys():
                     dialled.pop(gone).cancel()
                 for route in wanted.keys() - dialled.keys():

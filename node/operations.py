@@ -9,6 +9,7 @@ from .db_operations import DB_OPERATIONS
 from .delivery_operations import DELIVERY_OPERATIONS
 from .key_operations import KEY_OPERATIONS
 from .operation import Operation
+from .pair_operations import PAIR_OPERATIONS
 from .peer_operations import PEER_OPERATIONS
 from .people_operations import PEOPLE_OPERATIONS
 from .post_operations import POST_OPERATIONS
@@ -22,6 +23,7 @@ OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
         *PEOPLE_OPERATIONS,
         *DB_OPERATIONS,
         *KEY_OPERATIONS,
+        *PAIR_OPERATIONS,
     )
 }
 """By name: the last part of its path in the API."""

@@ -17,8 +17,6 @@ import msgspec
 from .. import __version__
 from ..store.base import NodeStore, Peer, StoreError
 from .author import Author, MaySign, signs_freely
-from .blocking import Blocking
-from .blocking_operations import BLOCK, BLOCKS, UNBLOCK
 from .clock import RandomBytes, WallClock, rfc3339
 from .config import PrivateConfig
 from .db_operations import DB_BACKUP, DB_SCRUB, DB_STATS
@@ -133,7 +131,6 @@ class Service:
         revising = Revising(store, self._author, self._reading, clock=clock)
         peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
         people = People(store, self._author, peering, links, clock=clock)
-        blocking = Blocking(store, self._author, links, clock=clock)
         self._upkeep = upkeep = Upkeep(store, self._author.identity, clock=clock)
         self._delivery = Delivery(
             store, self._author.identity, self._author.device, links, clock=clock
@@ -152,9 +149,6 @@ class Service:
             FOLLOW.name: people.follow,
             UNFOLLOW.name: people.unfollow,
             FOLLOWS.name: people.follows,
-            BLOCK.name: blocking.block,
-            UNBLOCK.name: blocking.unblock,
-            BLOCKS.name: blocking.blocks,
             FORKS.name: self._forks.forks,
             NAME.name: people.name,
             PEERS.name: peering.peers,
@@ -172,6 +166,8 @@ class Service:
             "plan_accept": lambda request: self.devices.plan_accept(request),
             "enact": lambda request: self.enacting.enact(request),
             "answer": lambda request: self.enacting.answer(request),
+            "pair": _needs_daemon,
+            "pair_answer": _needs_daemon,
         }
 
     @property
@@ -357,4 +353,12 @@ def _total(counts: Sequence[SyncCounts]) -> SyncCounts:
         wire_bytes_in=sum(one.wire_bytes_in for one in counts),
         wire_bytes_out=sum(one.wire_bytes_out for one in counts),
         wanted=sum(one.wanted for one in counts),
+    )
+
+
+def _needs_daemon(_request: Request) -> Result:
+    raise ServiceError(
+        Code.UNREACHABLE,
+        "two nodes pair while both run",
+        "start this one in another window: slowlight run; then type slowlight pair again",
     )

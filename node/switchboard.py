@@ -8,15 +8,14 @@ from typing import Final, Protocol, TypeAlias
 
 import trio
 
+from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.frames import ByeReason
 from ..protocol.ident import VerifiedIdent
 from ..protocol.invite import hash_token
 from ..protocol.range_messages import SALT_BYTES
-from ..protocol.roster import Roster
 from ..store.base import NodeStore, Outcome, Peer, StoreError
 from ..sync.offers import Offers
 from ..sync.session import Session
-from .blocks import blocks_of, work_out_blocks
 from .carriers.base import Link
 from .clock import RandomBytes, WallClock
 from .errors import ServiceError
@@ -88,9 +87,7 @@ class Switchboard:
         self._most_links = most_links
         self._silence_s = silence_s
         self._offers = Offers(store)
-        self._followed: frozenset[bytes] = frozenset()
-        """Who is let in, besides known peers."""
-        self._roster = self._roster_now()
+        self._roster = roster_of(store, identity)
         self._elsewhere = other_devices(store, identity, device)
         self._live: dict[bytes, LiveSession] = {}
         self._dialling: dict[bytes, trio.Lock] = {}
@@ -133,10 +130,7 @@ class Switchboard:
         ended is not, whoever it was.
         """
         identity = ident.identity
-        if identity in self._offers.blocked:
-            self._log.info("blocked identity refused", peer=identity, device=device)
-            return False
-        known = identity in self._followed or any(
+        known = self._roster.wants(identity, CHANNEL_IDENTITY) or any(
             peer.identity == identity for peer in self._store.peers()
         )
         if known:
@@ -254,11 +248,7 @@ class Switchboard:
             "link up", peer=peer, device=device, address=live.address, outgoing=live.outgoing
         )
         try:
-            await live.run(
-                silence_s=self._silence_s,
-                on_stored=lambda: self._take_in(live),
-                on_introduced=self._meet_friends_of_friends,
-            )
+            await live.run(silence_s=self._silence_s, on_stored=lambda: self._take_in(live))
         finally:
             if self._live.get(device) is live:
                 del self._live[device]
@@ -314,26 +304,11 @@ class Switchboard:
 
     def interest_changed(self) -> None:
         """Someone was followed or unfollowed, or the peers changed."""
-        self._roster = self._roster_now()
-        self._want()
-        self.peers_moved.ring()
-
-    def _meet_friends_of_friends(self) -> None:
-        """People who are followed may have followed others: want what these say of themselves."""
-        roster = self._roster_now()
-        if roster.hash != self._roster.hash:
-            self._roster = roster
-            self._want()
-
-    def _want(self) -> None:
-        """Tell all live sessions what is wanted and offered now."""
+        self._roster = roster_of(self._store, self.identity)
         for one in self._live.values():
-            if one.link.peer_identity in self._offers.blocked:
-                one.say_goodbye(ByeReason.REFUSED, "this node does not talk to that identity")
-                continue
             one.session.set_roster(self._roster)
-            one.session.offers_changed()
             one.wake()
+        self.peers_moved.ring()
 
     def _take_in(self, live: LiveSession) -> None:
         """Offer what a peer has brought, and want whom another device of ours has followed."""
@@ -345,16 +320,7 @@ class Switchboard:
         elsewhere = other_devices(self._store, self.identity, self._own_device)
         if elsewhere != self._elsewhere:
             self._elsewhere = elsewhere
-            work_out_blocks(self._store, self.identity, self._clock())
             self.interest_changed()
-
-    def _roster_now(self) -> Roster:
-        """Return what is wanted now, and let nothing be offered of who is blocked."""
-        blocked = frozenset(blocks_of(self._store, self._clock()))
-        self._offers.block(blocked)
-        follows = self._store.follows(self.identity)
-        self._followed = frozenset({self.identity, *(follow.identity for follow in follows)})
-        return roster_of(self._store, self.identity, blocked=blocked)
 
     def _offer(self, *, besides: LiveSession | None) -> None:
         if self._live and not self._may_send():

@@ -34,6 +34,9 @@ PERSON_SEAL: Final = b"sl.seal"
 PERSON_SEAL_HINT: Final = b"sl.seal-hint"
 PERSON_SKETCH: Final = b"sl.sketch"
 PERSON_RANGE: Final = b"sl.range"
+PERSON_NEARBY: Final = b"sl.nearby"
+PERSON_PAIR: Final = b"sl.pair"
+PERSON_PAIR_WORDS: Final = b"sl.pair-words"
 
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _SHORT_CHARACTERS: Final = 12

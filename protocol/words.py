@@ -24,6 +24,8 @@ SEED_BYTES: Final = 32
 WORD_COUNT: Final = 24
 LANGUAGES: Final = ("english", "french")
 
+_WORD_BITS: Final = 11
+"""Each list has 2,048 words."""
 _LONGEST_TYPED: Final = 32
 """Typed words are cut here before they are compared or shown; list words have 3 to 8 letters."""
 
@@ -116,6 +118,23 @@ def seed_from_words(words: str | Sequence[str], language: str | None = None) -> 
 def same_word(typed: str, word: str) -> bool:
     """Return whether a word was typed, as generously as `seed_from_words` reads."""
     return _fold(typed[:_LONGEST_TYPED]) == _fold(word)
+
+
+def spoken_words(data: bytes, count: int) -> list[str]:
+    """Return the first ``count`` x 11 bits of ``data`` as English words, for two people to compare.
+
+    Raises:
+        ValueError: ``data`` is too short.
+    """
+    bits = len(data) * 8
+    if bits < count * _WORD_BITS:
+        raise ValueError(f"{count} words need {count * _WORD_BITS} bits, not {bits}")
+    number = int.from_bytes(data, "big")
+    wordlist = _list("english").wordlist
+    return [
+        wordlist[number >> (bits - _WORD_BITS * place) & (1 << _WORD_BITS) - 1]
+        for place in range(1, count + 1)
+    ]
 
 
 def nearest_words(typed: str, language: str) -> list[str]:

@@ -136,10 +136,12 @@ class ScriptedClient:
         """Stand for the node of any home."""
         yield self
 
-    def type(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Ending:
+    def type(
+        self, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None
+    ) -> Ending:
         """Type one command that this node answers."""
         shell = Shell(now_ms=lambda: NOW_MS, open_client=self.open)
-        return typed(shell, *arguments, environ=environ)
+        return typed(shell, *arguments, stdin=stdin, environ=environ)
 
 
 def someone(name: str = "bob", *, own: bool = False) -> PersonView:

@@ -13,12 +13,14 @@ from typing import Final
 import trio
 
 from slowlight.node.carriers.base import Decide, Greet, Link
-from slowlight.node.carriers.memory import MemoryNetwork
+from slowlight.node.carriers.memory import MemoryListener, MemoryNetwork, MemoryStream
+from slowlight.node.carriers.memory_lan import MemoryLan
 from slowlight.node.carriers.noise_link import LinkKeys
 from slowlight.node.carriers.reception import Reception
 from slowlight.node.config import Config, NodeConfig
 from slowlight.node.daemon import RunningNode, run_node
 from slowlight.node.logs import Log
+from slowlight.node.pairing import Pairing
 from slowlight.node.peer_operations import INVITE, InviteRequest
 from slowlight.node.post_operations import READ, ReadRequest
 from slowlight.node.service import Service
@@ -71,6 +73,25 @@ def net(seed: int = 1, *, delay_s: float = 0.0) -> MemoryCarrier:
     return MemoryCarrier(MemoryNetwork(random.Random(seed), delay_s=delay_s))
 
 
+class MemoryDoors:
+    """Doors of a host on a memory network, for pairing; each has the next port."""
+
+    def __init__(self, network: MemoryNetwork, host: str) -> None:
+        self._network = network
+        self._host = host
+        self._port = 1_000
+
+    async def open(self, address: str) -> MemoryStream:
+        """Connect."""
+        return await self._network.connect(address)
+
+    async def listen(self) -> tuple[int, Sequence[MemoryListener]]:
+        """Listen."""
+        await trio.lowlevel.checkpoint()
+        self._port += 1
+        return self._port, [self._network.listen(f"{self._host}:{self._port}")]
+
+
 @dataclass
 class Running:
     """A node that runs on a memory network."""
@@ -81,6 +102,7 @@ class Running:
     stopped: trio.Event
     lines: list[str]
     """What it has logged."""
+    pairing: Pairing
 
     async def stop(self) -> None:
         """Let it end as a signal would."""
@@ -106,12 +128,13 @@ async def run_home(
     carrier: MemoryCarrier,
     nursery: trio.Nursery,
     config: Config | None = None,
+    lan: MemoryLan | None = None,
 ) -> Running:
-    """Start the node of a home that exists."""
+    """Start the node of a home that exists; nobody else is on its local network if None."""
     stopping, stopped = trio.Event(), trio.Event()
     lines: list[str] = []
     address = f"{made.home.path.name}:1"
-    settings = config or Config(node=NodeConfig(listen=(address,)))
+    settings = config or Config(node=NodeConfig(listen=(address,), lan=lan is not None))
 
     async def run(*, task_status: trio.TaskStatus[RunningNode]) -> None:
         try:
@@ -121,6 +144,8 @@ async def run_home(
                 stop=stopping.wait,
                 log=Log(lines.append, level="debug", clock=made.clock),
                 carrier=carrier,
+                lan=(lan or MemoryLan()).end(made.home.path.name),
+                doors=MemoryDoors(carrier.network, made.home.path.name),
                 open_store=made.open_store,
                 clock=made.clock,
                 random_bytes=made.random_bytes,
@@ -130,15 +155,17 @@ async def run_home(
             stopped.set()
 
     node: RunningNode = await nursery.start(run)
-    return Running(made, node.service, stopping, stopped, lines)
+    return Running(made, node.service, stopping, stopped, lines, node.pairing)
 
 
 @asynccontextmanager
-async def running(path: Path, carrier: MemoryCarrier, *names: str) -> AsyncGenerator[list[Running]]:
+async def running(
+    path: Path, carrier: MemoryCarrier, *names: str, lan: MemoryLan | None = None
+) -> AsyncGenerator[list[Running]]:
     """Run new nodes with these names until the end of the block."""
     async with trio.open_nursery() as nursery:
         nodes = [
-            await run_home(make_home(path / name, seed, name), carrier, nursery)
+            await run_home(make_home(path / name, seed, name), carrier, nursery, lan=lan)
             for seed, name in enumerate(names, start=1)
         ]
         try:

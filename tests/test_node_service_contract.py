@@ -25,6 +25,7 @@ from slowlight.node.key_operations import ENACT, KEY_OPERATIONS, EnactRequest, R
 from slowlight.node.links import ExchangeEnd
 from slowlight.node.operation import PostView
 from slowlight.node.operations import OPERATIONS
+from slowlight.node.pair_operations import PAIR, PAIR_ANSWER, PairAnswerRequest, PairRequest
 from slowlight.node.peer_operations import (
     ADD_PEER,
     INVITE,
@@ -530,6 +531,16 @@ def test_every_operation_has_its_story_here() -> None:
 
 
 # What is refused
+
+
+def test_pairing_needs_a_daemon(ada: Node) -> None:
+    """Both people wait for each other, so both nodes must be running."""
+    with pytest.raises(ServiceError, match="while both run") as caught:
+        ada.client.call(PAIR, PairRequest())
+    assert caught.value.exit is Exit.UNREACHABLE
+    assert "slowlight run" in caught.value.hint
+    with pytest.raises(ServiceError, match="while both run"):
+        ada.client.call(PAIR_ANSWER, PairAnswerRequest(same=True))
 
 
 def refused(ada: Node, operation_name: str, **fields: object) -> ServiceError:
