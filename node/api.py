@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .db_operations import DbBackupRequest
 from .errors import Code, Exit, ServiceError
 from .logs import Log
 from .operation import ErrorResult, Result
@@ -55,10 +56,13 @@ def make_app(
 ) -> Starlette:
     """Return the API of one node.
 
+    A backup, which takes as long as the disk needs, is made beside everything else, one at a time.
+
     Args:
         before: each request waits for it, except `SYNC`.
         pairing: how the node pairs; None: it does not.
     """
+    one_backup = trio.CapacityLimiter(1)
 
     async def answer(request: Request) -> Response:
         name = str(request.path_params["name"])
@@ -77,6 +81,11 @@ def make_app(
             if pairing is not None and isinstance(asked, PairRequest | PairAnswerRequest):
                 return _json(200, await pairing.call(asked))
             await _unless_gone(before, asked, request.receive)
+            if isinstance(asked, DbBackupRequest):
+                made = await trio.to_thread.run_sync(
+                    service.call, operation, asked, limiter=one_backup
+                )
+                return _json(200, made)
             return _json(200, service.call(operation, asked))
         except ServiceError as error:
             return _json(_STATUS_OF.get(error.exit, 500), ErrorResult(error=error_body(error)))

@@ -25,6 +25,10 @@ FAREWELL_S: Final = 1.0
 """How long a link stays open for the answer to a BYE."""
 STALL_S: Final = 300.0
 """How long a peer may leave one message (64 KiB) unread: 1.7 kbit/s."""
+GIVE_WAY_ROUNDS: Final = 16
+"""How often others have their turn after each batch of messages. A request of the API takes about
+ten turns, and a batch of a thousand posts and more takes as long as all of them: with one turn
+each, a node that takes up a long log would answer nobody for seconds."""
 
 
 class Bell:
@@ -166,6 +170,8 @@ class LiveSession:
                 self._take(messages, on_stored)
                 if self.session.ended is not None:
                     return
+                for _ in range(GIVE_WAY_ROUNDS):
+                    await trio.lowlevel.checkpoint()
                 messages = await self.link.receive()
         except trio.TooSlowError:
             self.failure = "the peer said nothing"

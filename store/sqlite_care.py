@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from ..protocol.entry import log_id
 from .base import FileState, LogKey, Share, StoreError
 from .quota import Limits, distances, excess
 from .scrub import MAX_NAMED, Damage, ScrubSlice
-from .sqlite_database import Database, explained
+from .sqlite_database import Database, explained, reading
 from .sqlite_eviction import evict_oldest, held_by_person
 from .sqlite_people import SqlitePeople
 from .sqlite_places import disagreements, mend_places
@@ -111,16 +111,31 @@ class SqliteCare(SqlitePeople):
         )
 
     def backup(self, path: Path) -> None:
+        """Copy the database as it is now, by a second connection that only reads.
+
+        It sees one state of the database whatever is written meanwhile, so this may run in a
+        thread of its own. Nothing but the path is shared with the connection that writes, except
+        where a full disk has room for one connection only.
+        """
         if path.exists():
             raise StoreError(f"{path}: there is a file of this name; name another one")
         part = path.with_name(f"{path.name}.part")
         part.unlink(missing_ok=True)
         try:
             part.touch(mode=0o600)
-            with closing(sqlite3.connect(part, isolation_level=None)) as copy:
-                self._database.connection.backup(copy)
+            with (
+                self._source() as source,
+                closing(sqlite3.connect(part, isolation_level=None)) as copy,
+            ):
+                source.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")
                 complaints = integrity_complaints(copy, quick=True)
+        except sqlite3.ProgrammingError as error:  # the only connection is another thread's
+            part.unlink(missing_ok=True)
+            raise StoreError(
+                f"{self._database.path}: its disk is full, so that only one program can read it;"
+                " make room, or stop the node and try again"
+            ) from error
         except (OSError, sqlite3.Error) as error:
             part.unlink(missing_ok=True)
             raise StoreError(f"{path} cannot be written: {error}") from error
@@ -128,6 +143,11 @@ class SqliteCare(SqlitePeople):
             part.unlink()
             raise StoreError(f"{path}: the copy is damaged: {complaints[0]}")
         publish(part, path)
+
+    def _source(self) -> AbstractContextManager[sqlite3.Connection]:
+        if self._database.is_alone:
+            return nullcontext(self._database.connection)
+        return closing(reading(self._database.path))
 
     def complaints(self) -> list[str]:
         """Return what SQLite finds wrong with the file; reads all of it."""

@@ -47,6 +47,8 @@ class Database:
         """
         self.path: Final = path
         self._doubtful = False
+        self.is_alone = False
+        """Whether the file was opened so that nobody else can open it: see `_prepare_alone`."""
         try:
             secure_log(path)
             self.connection = self._connect()
@@ -83,6 +85,7 @@ class Database:
         self.connection.close()
         self.connection = self._connect()
         self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self.is_alone = True
         self._prepare()
 
     def _prepare(self) -> None:
@@ -189,6 +192,18 @@ class Database:
     def close(self) -> None:
         """Close the connection; the last one takes the write-ahead log away."""
         self.connection.close()
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """Open a database a second time, only to read: it neither writes nor checkpoints the log.
+
+    What it reads in one transaction is of one moment, and holds up nobody who writes.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
+    )
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 class SqlitePart:

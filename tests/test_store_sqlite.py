@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -400,3 +401,49 @@ def ask_everything(store: NodeStore) -> None:
     store.log_key(log_id(ada.device, CHANNEL_POSTS))
     store.head(LogKey(ada.device, CHANNEL_POSTS))
     store.held(posts_of(ada))
+
+
+# Copies
+
+
+def test_a_copy_made_amid_a_commit_has_what_was_committed_before(
+    opened: SqliteStore, tmp_path: Path
+) -> None:
+    """It is made by another thread and holds up nobody."""
+    person, late = Person(1), Person(2)
+    meet(opened, person)
+    copy = tmp_path / "copy.db"
+    with opened.database.writing():
+        opened.database.write("UPDATE store SET indexed = 77")
+        thread = threading.Thread(target=opened.backup, args=(copy,))
+        thread.start()
+        thread.join(60)
+        assert copy.exists()
+    meet(opened, late)
+    with closing(SqliteStore(copy)) as copied:
+        assert copied.database.row("SELECT indexed FROM store") == (0,)
+        assert copied.nonce == opened.nonce
+        assert copied.totals().identities == opened.totals().identities - 1
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_database_that_only_one_can_open_is_copied_by_its_own_connection(
+    opened: SqliteStore, tmp_path: Path
+) -> None:
+    """So it is opened where the disk is too full for more; another thread is told why not."""
+    meet(opened, Person(1))
+    opened.database._prepare_alone()  # pyright: ignore[reportPrivateUsage]
+    opened.backup(tmp_path / "copy.db")
+    refused: list[str] = []
+
+    def try_it() -> None:
+        with pytest.raises(StoreError) as error:
+            opened.backup(tmp_path / "other.db")
+        refused.append(str(error.value))
+
+    thread = threading.Thread(target=try_it)
+    thread.start()
+    thread.join(60)
+    assert "make room" in refused[0]
+    assert [file.name for file in tmp_path.glob("*py.db*")] == ["copy.db"]
+    assert not list(tmp_path.glob("other.db*"))
