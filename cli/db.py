@@ -50,7 +50,11 @@ def stats_(shell: Shell, top: int) -> None:
 
 def _stats(result: DbStatsResult, width: int) -> Iterator[Line]:
     facts = [
-        ("entries", f"{result.entries:,}, their payloads {size(result.payload_bytes)}"),
+        (
+            "entries",
+            f"{result.entries:,}, their payloads {size(result.payload_bytes)},"
+            f" the rest of them {size(result.header_bytes)}",
+        ),
         ("database", f"{size(result.database_bytes)}, {size(result.free_bytes)} of it free"),
         ("search", f"{size(result.index_bytes)} of index in it"),
         ("log", f"{size(result.log_bytes)} of write-ahead log beside it"),
@@ -65,7 +69,8 @@ def _stats(result: DbStatsResult, width: int) -> Iterator[Line]:
             (
                 _DISTANCES[one.distance],
                 f"{count(one.entries, 'entry', 'entries')} of"
-                f" {count(one.people, 'person', 'people')}, {size(one.payload_bytes)}",
+                f" {count(one.people, 'person', 'people')},"
+                f" {size(one.payload_bytes + one.header_bytes)}",
             )
             for one in result.classes
         ],
@@ -78,7 +83,8 @@ def _stats(result: DbStatsResult, width: int) -> Iterator[Line]:
             [
                 (
                     one.person.label,
-                    f"{count(one.entries, 'entry', 'entries')}, {size(one.payload_bytes)}",
+                    f"{count(one.entries, 'entry', 'entries')},"
+                    f" {size(one.payload_bytes + one.header_bytes)}",
                 )
                 for one in result.people
             ],

@@ -23,6 +23,8 @@ class DbClassView(View, frozen=True):
     people: int
     entries: int
     payload_bytes: int
+    header_bytes: int
+    """Headers, kept signatures, keys and indexes, as quotas weigh them."""
 
 
 class DbShareView(View, frozen=True):
@@ -32,6 +34,7 @@ class DbShareView(View, frozen=True):
     distance: Literal["self", "followed", "two_hops", "stranger"]
     entries: int
     payload_bytes: int
+    header_bytes: int
 
 
 class DbStatsResult(Result, frozen=True):
@@ -39,6 +42,7 @@ class DbStatsResult(Result, frozen=True):
 
     entries: int
     payload_bytes: int
+    header_bytes: int
     database_bytes: int
     free_bytes: int
     """Pages of the database that nothing uses: ``db compact`` gives them back."""

@@ -14,6 +14,8 @@ from .sessions import Bell
 
 _EVICTED_AT_ONCE: Final = 200
 """Payloads that go before others have their turn."""
+_WANTED_AT_ONCE: Final = 4_096
+"""Evicted payloads that are wanted again after one look: as many as a session asks for."""
 _SETTLE_S: Final = 1.0
 """What arrives within this time is weighed once."""
 _MIB: Final = 1 << 20
@@ -40,7 +42,9 @@ async def keep_room(
                 dropped += gone
                 await trio.lowlevel.checkpoint()
             if dropped:
-                log.info("evicted", payloads=dropped)
+                log.info("evicted", entries=dropped)
+            elif wanted := store.want_evicted(own, limits, most=_WANTED_AT_ONCE):
+                log.info("wanted again", entries=wanted)
         except StoreError as error:
             log.failure("database failed", reason=str(error))
         await stored.wait()

@@ -44,6 +44,7 @@ class Upkeep:
         return DbStatsResult(
             entries=sum(share.entries for share in shares),
             payload_bytes=sum(share.payload_bytes for share in shares),
+            header_bytes=sum(share.header_bytes for share in shares),
             database_bytes=state.database_bytes,
             free_bytes=state.free_bytes,
             log_bytes=state.log_bytes,
@@ -56,6 +57,7 @@ class Upkeep:
                     distance=_name(_distance(far, share)),
                     entries=share.entries,
                     payload_bytes=share.payload_bytes,
+                    header_bytes=share.header_bytes,
                 )
                 for share in shares[: request.top]
             ),
@@ -132,4 +134,5 @@ def _class_view(distance: Distance, shares: Sequence[Share]) -> DbClassView:
         people=len(shares),
         entries=sum(share.entries for share in shares),
         payload_bytes=sum(share.payload_bytes for share in shares),
+        header_bytes=sum(share.header_bytes for share in shares),
     )

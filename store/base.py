@@ -104,6 +104,9 @@ class Outcome(Enum):
     FORKED = "forked"
     """Proven, and of another branch than the one held: the author forked. The log is frozen
     below its lowest forked entry, and what there is room for is kept beside it."""
+    UNWANTED = "unwanted"
+    """All of it lies below what is kept of its log: it was evicted, and there is no room to take
+    it again; not stored."""
     OVER_LIMIT = "over limit"
     """One more than the 64 devices of an identity or 64 logs of a device, or more fork proofs
     of an identity than there is room for; not stored."""
@@ -301,9 +304,6 @@ class Delivered:
 MAX_SENT_RANGES: Final = 1_024
 """What was sent and not confirmed is remembered of so many logs of each peer."""
 
-HEADER_SHARE_BYTES: Final = 120
-"""What an entry takes besides its payload: row, id, and its part of the indexes."""
-
 OWN: Final = "own"
 """How own entries came (`HeldEntry.via`)."""
 
@@ -334,11 +334,13 @@ class Share:
     identity: bytes
     entries: int
     payload_bytes: int
+    header_bytes: int
+    """Everything else, weighed as `weight` says: headers, kept signatures, indexes, keys."""
 
     @property
     def bytes(self) -> int:
-        """What it counts for quotas: payloads, and about what a header takes."""
-        return self.payload_bytes + self.entries * HEADER_SHARE_BYTES
+        """What it counts for quotas."""
+        return self.payload_bytes + self.header_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +400,19 @@ class LogStore(Protocol):
 
         Every entry, of any kind, gets a higher number than all before it; one that is filled with
         its payload later arrives anew.
+        """
+        ...
+
+    @property
+    def forgotten_at(self) -> int:
+        """The value of `change_counter` when whole people were forgotten last, with all of
+        their logs and states; 0: never."""
+        ...
+
+    def floor(self, key: LogKey) -> int:
+        """Return from which sequence number on a log is kept; 0: from its beginning.
+
+        What lies below was evicted (see `NodeStore.evict`). It is neither wanted nor taken.
         """
         ...
 
@@ -771,17 +786,36 @@ class NodeStore(LogStore, Protocol):
         ...
 
     def evict(self, own: bytes, limits: Limits, *, most: int) -> int:
-        """Drop payloads of others that are beyond their quotas, the oldest of each first.
+        """Let go what of others is beyond their quotas, the oldest of each first.
 
-        Headers stay, and so do identity logs, orders and edits; what is dropped is marked and
-        not wanted again.
+        Payloads go first: identity logs, orders and edits stay, and what is dropped is marked and
+        not wanted again. Where no payload is left to drop, headers go from the bottom of the held
+        intervals of each log but that of channel 0; a log keeps its newest entry that stands, a
+        forked one everything. It then begins at `floor`. Of strangers who still take too much,
+        nothing stays.
 
         Args:
             own: the identity that is never touched, and from which distances are counted.
             most: about how many entries to look at.
 
         Returns:
-            How many payloads went; 0: everything is within its quota, or can go no further.
+            How many entries lost something; 0: all is within its quota, or can go no further.
+        """
+        ...
+
+    def want_evicted(self, own: bytes, limits: Limits, *, most: int) -> int:
+        """Want again what was evicted of people whose quota has room for it by now.
+
+        An eighth of a quota stays free, so that nothing is evicted and fetched in turns. The
+        newest payloads come first, as far as their sizes fit; then a log is wanted further down,
+        by a block of 256 at the most until that has come.
+
+        Args:
+            own: from whom distances are counted.
+            most: payloads that are wanted at once.
+
+        Returns:
+            How many entries are wanted again.
         """
         ...
 

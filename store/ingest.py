@@ -36,6 +36,21 @@ class Proven(NamedTuple):
     """Signature of the last entry if it was checked; another one must not be kept."""
 
 
+def from_floor(proven: Proven, prev: bytes, floor: int) -> tuple[Proven, bytes]:
+    """Return what of a proven run is kept of a log that begins here at ``floor``.
+
+    Args:
+        prev: id of the entry before its first.
+
+    Returns:
+        That part, at least its last entry, and the id of the entry before it.
+    """
+    below = floor - proven.entries[0].seq
+    if below <= 0:
+        return proven, prev
+    return proven._replace(entries=proven.entries[below:]), proven.entries[below - 1].id
+
+
 def is_duplicate(run: Run, touched: Sequence[Held], id_at: IdAt) -> bool:
     """Say whether every entry of a run is held and its last id is the held one.
 

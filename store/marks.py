@@ -82,6 +82,12 @@ def _joined(marks: Iterable[Mark]) -> list[Mark]:
     return joined
 
 
+def without(mark: Mark, seq: int) -> list[Mark]:
+    """Return what remains of a mark when it is taken off one entry."""
+    parts = (mark._replace(last=seq - 1), mark._replace(first=seq + 1))
+    return [part for part in parts if part.first <= part.last]
+
+
 def mark_at(marks: Iterable[Mark], seq: int) -> Mark | None:
     """Return the mark that covers an entry, or None."""
     return next((mark for mark in marks if mark.first <= seq <= mark.last), None)

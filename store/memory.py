@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -52,6 +52,7 @@ from .base import (
     Totals,
 )
 from .derived import links_of_post
+from .eviction import make_room, want_again
 from .forks import below_freeze
 from .ingest import (
     RefusedError,
@@ -68,13 +69,15 @@ from .memory_forks import MemoryForks
 from .memory_log import Arrival, MemoryLog, Taken
 from .memory_people import MemoryPerson, Words, words_of
 from .memory_posts import MemoryPosts
-from .quota import Held, Limits, distances, excess
+from .memory_room import MemoryRoom
+from .quota import Limits, distances
 from .scrub import ScrubSlice
 from .serving import within
 from .standings import (
     KindedRecord,
     RememberedChecks,
     ending_of,
+    floor_of,
     record_said,
     require_room_beside,
 )
@@ -111,6 +114,14 @@ class MemoryStore:
         self._posts: Final = MemoryPosts(edits)
         self._edits: Final = edits
         self._bodies: Final = MemoryBodies(self._logs, self._people, self._posts, edits)
+        self._room: Final = MemoryRoom(
+            self._logs,
+            self._people,
+            self._bodies,
+            removed=self._remove,
+            forget=self._forget_person,
+        )
+        self._forgotten_at = 0
         self._client_keys: Final[dict[str, bytes]] = {}
         self._own_devices: Final[set[bytes]] = set()
         self._written_elsewhere: Final[set[bytes]] = set()
@@ -158,6 +169,14 @@ class MemoryStore:
     def ident(self, identity: bytes) -> Ident | None:
         person = self._people.get(identity)
         return person.ident(self._check) if person else None
+
+    @property
+    def forgotten_at(self) -> int:
+        return self._forgotten_at
+
+    def floor(self, key: LogKey) -> int:
+        log = self._logs.get(key)
+        return floor_of(log.floor, log.ending) if log else 0
 
     def standing(self, identity: bytes) -> Standing | None:
         person = self._people.get(identity)
@@ -233,7 +252,8 @@ class MemoryStore:
             if roster.wants(log.identity, log.key.channel):
                 prevs = {each.first: each.prev for each in log.intervals}
                 frozen_from = log.fork.frozen_from if log.fork else None
-                for first, last in missing(0, log.head.seq, log.intervals):
+                floor = floor_of(log.floor, log.ending)
+                for first, last in missing(floor, log.head.seq, log.intervals):
                     hole = WantRange(log.log, first, last, prevs[last + 1])
                     for below in below_freeze(hole, frozen_from):
                         wanted += within(below, log.ending)
@@ -476,24 +496,48 @@ class MemoryStore:
         return ScrubSlice(next=0, entries=held, damaged=0, mended=0, named=())
 
     def evict(self, own: bytes, limits: Limits, *, most: int) -> int:
-        held: dict[bytes, Held] = {}
-        for key, log in self._logs.items():
-            before = held.get(log.identity, Held(log.identity, 0, ""))
-            via = log.entries[max(log.entries)].via if log.entries else ""
-            via = before.introducer or (via if key.channel != CHANNEL_IDENTITY else "")
-            size = before.payload_bytes + log.payload_bytes
-            held[log.identity] = Held(log.identity, size, via)
-        gone = excess(held.values(), distances(self, own), limits)
-        return self._bodies.evict_oldest(gone, most)
+        done, forgot = make_room(self._room, distances(self, own), limits, most)
+        if forgot:
+            self._change_counter += 1
+            self._forgotten_at = self._change_counter
+        return done
+
+    def want_evicted(self, own: bytes, limits: Limits, *, most: int) -> int:
+        evicted = self._room.people_evicted()
+        return want_again(self._room, distances(self, own), limits, most, evicted)
 
     def shares(self) -> list[Share]:
-        entries: Counter[bytes] = Counter()
-        payload_bytes: Counter[bytes] = Counter()
-        for log in self._logs.values():
-            entries[log.identity] += len(log.entries)
-            payload_bytes[log.identity] += log.payload_bytes
-        shares = (Share(each, entries[each], payload_bytes[each]) for each in entries)
-        return sorted(shares, key=lambda share: -share.bytes)
+        return sorted(self._room.shares(), key=lambda share: -share.bytes)
+
+    def _remove(self, log: MemoryLog, seqs: Collection[int]) -> None:
+        """Let nothing point at entries that are about to go."""
+        self._posts.hide(log, seqs)
+        self._bodies.remove(log, seqs)
+        for seq in seqs:
+            self._place_of.pop(log.entries[seq].entry.id, None)
+        if self._shown.get(log.key) in set(seqs):
+            del self._shown[log.key]
+
+    def _forget_person(self, identity: bytes) -> int:
+        person = self._people[identity]
+        if (
+            identity in self._petnames
+            or not self._own_devices.isdisjoint(person.devices)
+            or any(peer.identity == identity for peer in self._peers.values())
+        ):
+            return 0
+        gone = sum(len(log.entries) for log in person.logs)
+        for log in person.logs:
+            self._remove(log, list(log.entries))
+            self._bodies.forget(log.key)
+            self._forks.forget(log)
+            del self._logs[log.key], self._key_of[log.log]
+            self._gappy.pop(log.key, None)
+        for device in person.devices:
+            del self._identity_of[device]
+            self._log_counts.pop(device, None)
+        del self._people[identity]
+        return max(gone, 1)
 
     def has_lost_head(self, key: LogKey) -> bool:  # noqa: ARG002  no disk damages what is in memory
         return False

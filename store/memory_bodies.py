@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ from ..protocol.roster import Roster
 from .base import MAX_PAYLOAD_HOLES, LogKey
 from .derived import links_of_post
 from .lives import LifeClock
-from .marks import MAX_MARKS_PER_LOG, Mark, MarkKind, laid, mark_at
+from .marks import MAX_MARKS_PER_LOG, Mark, MarkKind, laid, mark_at, without
 from .memory_edits import MemoryEdits
 from .memory_log import MemoryLog
 from .memory_people import MemoryPerson
@@ -187,6 +187,68 @@ class MemoryBodies:
                 dropped += 1
         return dropped
 
+    def has_evicted(self, key: LogKey) -> bool:
+        """Say whether payloads of a log were evicted."""
+        return any(mark.kind is MarkKind.EVICTED for mark in self._marks.get(key, ()))
+
+    def awaited_bytes(self, identity: bytes) -> int:
+        """Return what the payloads take that are wanted of a person and have not come."""
+        return sum(
+            self._logs[key].entries[seq].entry.size
+            for key, seqs in self._holes.items()
+            if self._logs[key].identity == identity
+            for seq in seqs
+        )
+
+    def want_evicted(self, identity: bytes, room_bytes: int, most: int) -> int:
+        """Make holes of evicted payloads of a person, the newest first."""
+        left = room_bytes - self.awaited_bytes(identity)
+        stubs = [
+            (entry.t_ms, key, seq, entry)
+            for key, marks in self._marks.items()
+            if key in self._logs and self._logs[key].identity == identity
+            for mark in marks
+            if mark.kind is MarkKind.EVICTED
+            for seq, entry in self._in(key, mark.first, mark.last)
+            if entry.payload is None
+        ]
+        done = 0
+        for _, key, seq, entry in sorted(stubs, key=lambda stub: stub[:3], reverse=True)[:most]:
+            if entry.size > left:
+                break
+            marks = self._marks[key]
+            (mark,) = (each for each in marks if each.first <= seq <= each.last)
+            self._marks[key] = sorted([each for each in marks if each != mark] + without(mark, seq))
+            if is_alive(entry):
+                self._holes.setdefault(key, set()).add(seq)
+                left -= entry.size
+            done += 1
+        return done
+
+    def remove(self, log: MemoryLog, seqs: Collection[int]) -> None:
+        """These entries are about to go with their headers."""
+        for seq in seqs:
+            self._place_of.pop(log.entries[seq].entry.id, None)
+            self._edits.forget(log.key, seq)
+            self._holes.get(log.key, set()).discard(seq)
+        gone = set(seqs)
+        self._ends[:] = [end for end in self._ends if end[1] != log.key or end[2] not in gone]
+        heapq.heapify(self._ends)
+        if seqs:
+            self._marks[log.key] = [
+                mark
+                for mark in self._marks.get(log.key, ())
+                if mark.kind is not MarkKind.EVICTED or mark.last > max(seqs)
+            ]
+
+    def forget(self, key: LogKey) -> None:
+        """Nothing of a log is held any more."""
+        self._marks.pop(key, None)
+        self._holes.pop(key, None)
+        for order_id in [each for each, order in self._orders.items() if order.log == key]:
+            del self._orders[order_id]
+            self._lifted.discard(order_id)
+
     def _drop(self, key: LogKey, mark: Mark) -> None:
         looked_at = key.channel == CHANNEL_IDENTITY and mark.kind is MarkKind.DELETED
         self._lay(key, mark._replace(kind=MarkKind.ORDERED) if looked_at else mark)
@@ -241,7 +303,8 @@ class MemoryBodies:
                 pass
 
     def _carry_out(self, order_id: bytes, order: _Order) -> None:
-        payload = self._logs[order.log].entries[order.seq].entry.payload
+        held = self._logs[order.log].entries.get(order.seq)
+        payload = held and held.entry.payload
         content = payload and decode_content(split_payload(payload), CHANNEL_POSTS)
         if not isinstance(content, Delete):
             return

@@ -99,6 +99,12 @@ class MemoryForks:
             return None
         return _held(place[0], place[0].fork.kept[place[1], entry_id])
 
+    def forget(self, log: MemoryLog) -> None:
+        """Nothing of a log is held any more."""
+        self._logs.pop(log.log, None)
+        for entry_id in [each for each, place in self._place_of.items() if place[0] is log]:
+            del self._place_of[entry_id]
+
     def ids(self) -> Iterable[bytes]:
         """Return the ids of all entries that are kept beside logs."""
         return self._place_of

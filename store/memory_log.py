@@ -9,11 +9,13 @@ from typing import Final, NamedTuple
 from ..protocol.entry import EMPTY_LOG, MAX_SEQ, Entry, LogHead, log_id
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import BLOCK, Run
-from .base import OWN, HeldEntry, LogEnding, LogKey
+from .base import OWN, HeldEntry, LogEnding, LogKey, Outcome
 from .forks import Fork
 from .ingest import (
     Proven,
+    RefusedError,
     filled_stub,
+    from_floor,
     is_duplicate,
     keeps_signature,
     prove,
@@ -21,6 +23,7 @@ from .ingest import (
 )
 from .intervals import Held, merged, touching
 from .serving import as_sent, longest_run
+from .standings import floor_of
 
 
 class Arrival(NamedTuple):
@@ -51,6 +54,7 @@ class MemoryLog:
         "changed",
         "ending",
         "entries",
+        "floor",
         "fork",
         "fork_changed",
         "identity",
@@ -71,6 +75,8 @@ class MemoryLog:
         self.fork: Fork | None = None
         self.fork_changed = 0
         """The store's change counter when the proof changed last."""
+        self.floor = 0
+        """What lies below was evicted and is not taken."""
         self.ending: LogEnding | None = None
         """Where a record ends it."""
 
@@ -142,12 +148,16 @@ class MemoryLog:
         Raises:
             RefusedError: it is not stored; nothing is changed.
         """
+        floor = floor_of(self.floor, self.ending)
+        if run.last < floor:
+            raise RefusedError(Outcome.UNWANTED, "there is no room here for what lies so deep")
         touched = touching(self.intervals, run.first, run.last)
         if is_duplicate(run, touched, self._id_at) and not self._lacks_payloads(run):
             return NOTHING_TAKEN
         proven = prove(run, touched, self._id_at, self.ending)
+        proven, prev = from_floor(proven, run.prev, floor)
         kept = proven._replace(entries=wanted(self.key, proven.entries))
-        return self._keep(kept, run.prev, arrival)
+        return self._keep(kept, prev, arrival)
 
     def keep_first(self, entry: Entry, signature: bytes, arrival: Arrival) -> Taken:
         """Keep entry 0 of an empty log, whose signature was checked before."""

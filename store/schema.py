@@ -16,6 +16,7 @@ import msgspec
 from ..protocol.entry import SALT_BYTES
 from .base import ForeignDatabaseError
 from .schema_deletion import tables_of_deletion
+from .schema_room import tables_of_room
 from .words import TOKENIZER
 
 if TYPE_CHECKING:
@@ -406,6 +407,7 @@ MIGRATIONS: Final = (
     Migration("standing", _standing),
     Migration("absent", _absent),
     Migration("delivery", _delivery),
+    Migration("room", tables_of_room),
 )
 """In order; the names of those that ran are kept in the database."""
 

@@ -93,6 +93,9 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqliteDelivery, Sqli
                 (MAX_CLIENT_KEYS,),
             )
 
+    def _people_forgotten(self) -> None:
+        self._standings.forget_all()
+
     def totals(self) -> Totals:
         identities, logs, entries, posts, forks = self._database.row(
             "SELECT (SELECT count(*) FROM identity), (SELECT count(*) FROM log),"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -67,6 +68,8 @@ class Arrivals:
         """What came in channel 1 and is no post."""
         self._ends: list[tuple[Stretch, Entry]] = []
         """What will expire."""
+        self.header_bytes: Final[Counter[int]] = Counter()
+        """What unusual fields and kept signatures take of each log, by its number."""
         self.records: Final[dict[int, list[KindedRecord]]] = {}
         """Signed records that entries of channel 0 brought, by the identity that wrote them."""
 
@@ -86,8 +89,10 @@ class Arrivals:
             return
         self._waiting.clear()
         stretches.sort(key=lambda stretch: stretch.entries[0].t_ms)
-        (newest,) = self._database.row("SELECT max(n) FROM entry")
-        first_n = n = (newest or 0) + 1
+        (newest,) = self._database.row(
+            "SELECT max(coalesce((SELECT max(n) FROM entry), 0), newest) FROM upkeep"
+        )
+        first_n = n = newest + 1
         source = self._source(self._via)
         own_source = self._source(OWN) if any(each.own for each in stretches) else source
         rows: list[tuple[Any, ...]] = []
@@ -129,7 +134,7 @@ class Arrivals:
         """
         is_public, stands = stretch.channel == CHANNEL_POSTS, stretch.stands
         received_ms, signatures = self._received_ms, stretch.signatures
-        posts = 0
+        posts = header_bytes = 0
         for n, entry in enumerate(stretch.entries, first_n):
             seq, entry_id, t_ms, _, lamport, _, expire_ms, _, _, _, _, payload = entry
             links = post_links(payload[SALT_BYTES:]) if is_public and payload is not None else None
@@ -151,9 +156,11 @@ class Arrivals:
                 self._ends.append((stretch, entry))
             rest = rest_of(entry) or _NOTHING
             signature = signatures.get(seq, _NOTHING)
+            header_bytes += len(rest) + len(signature)
             held = payload if payload is None else bytearray(payload)
             hole = 1 if payload is None and is_alive(entry) else _NOTHING
             rows.append((n, bytearray(entry_id), *place, rest, signature, held, hole))
+        self.header_bytes[stretch.log] += header_bytes
         return posts
 
     def _source(self, via: str) -> int:

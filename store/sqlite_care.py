@@ -12,10 +12,11 @@ from typing import Final
 
 from ..protocol.entry import log_id
 from .base import FileState, LogKey, Share, StoreError
+from .eviction import make_room, want_again
 from .quota import Limits, distances, excess
 from .scrub import MAX_NAMED, Damage, ScrubSlice
 from .sqlite_database import Database, explained, reading
-from .sqlite_eviction import evict_oldest, held_by_person
+from .sqlite_eviction import SqliteRoom
 from .sqlite_people import SqlitePeople
 from .sqlite_places import disagreements, mend_places
 from .sqlite_quarantine import forget_returned, has_lost_head, quarantine
@@ -28,6 +29,8 @@ from .sqlite_scrub import (
     faults_of,
     stretches_after,
 )
+from .sqlite_wanting import people_evicted
+from .sqlite_weight import weighed
 
 _MAX_COMPLAINTS: Final = 20
 
@@ -71,22 +74,29 @@ class SqliteCare(SqlitePeople):
 
     def evict(self, own: bytes, limits: Limits, *, most: int) -> int:
         far = distances(self, own)
-        gone = excess(held_by_person(self._database), far, limits)
-        if not gone:
+        room = SqliteRoom(self._database)
+        if not excess(room.held(), far, limits):
             return 0
         with self._database.writing():
-            return evict_oldest(self._database, gone, most)
+            done, forgot = make_room(room, far, limits, most)
+        if forgot:
+            self._people_forgotten()
+        return done
+
+    def _people_forgotten(self) -> None:
+        """Numbers of people may be given again: nothing about them may be remembered."""
+
+    def want_evicted(self, own: bytes, limits: Limits, *, most: int) -> int:
+        evicted = people_evicted(self._database)
+        if not evicted:
+            return 0
+        with self._database.writing():
+            far = distances(self, own)
+            return want_again(SqliteRoom(self._database), far, limits, most, evicted)
 
     def shares(self) -> list[Share]:
-        rows = self._database.rows(
-            """
-            SELECT i.id, sum((SELECT coalesce(sum(last - first + 1), 0) FROM held
-                    WHERE log = l.n)), sum(l.payload_bytes)
-            FROM identity AS i JOIN device AS d ON d.identity = i.n JOIN log AS l ON l.device = d.n
-            GROUP BY i.n
-            """
-        )
-        return sorted((Share(*row) for row in rows), key=lambda share: -share.bytes)
+        shares = (Share(*one[1:]) for one in weighed(self._database))
+        return sorted(shares, key=lambda share: -share.bytes)
 
     def has_lost_head(self, key: LogKey) -> bool:
         found = self._database.row("SELECT n, seq FROM log WHERE id = ?", (log_id(*key),))

@@ -29,8 +29,10 @@ class SqliteDelivery(SqlitePeers):
 
     @property
     def last_arrival(self) -> int:
-        (newest,) = self._database.row("SELECT max(n) FROM entry")
-        return int(newest or 0)
+        (newest,) = self._database.row(
+            "SELECT max(coalesce((SELECT max(n) FROM entry), 0), newest) FROM upkeep"
+        )
+        return int(newest)
 
     def delivered(self, device: bytes) -> Delivered:
         found = self._database.row(f"{_SELECT} WHERE device = ?", (device,))

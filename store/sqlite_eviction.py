@@ -1,4 +1,4 @@
-"""Payloads beyond a quota leave a SQLite store, the oldest of each person first."""
+"""What is beyond a quota leaves a SQLite store; `eviction` says in which order."""
 
 from __future__ import annotations
 
@@ -11,23 +11,36 @@ from .marks import Mark, MarkKind
 from .quota import Held
 from .sqlite_database import Database
 from .sqlite_deletion import drop, log_row
+from .sqlite_floor import cut_oldest, forget
+from .sqlite_wanting import lower_floor, want_texts
+from .sqlite_weight import held_by_person
 
 _LEAST_READ: Final = 64
 
 
-def held_by_person(database: Database) -> list[Held]:
-    """Return how much is held of everyone, and who brought the newest of it."""
-    rows = database.rows(
-        """
-        SELECT i.id, sum(l.payload_bytes), coalesce(max((SELECT s.via FROM arrival AS a
-            JOIN source AS s ON s.n = a.source WHERE a.log = l.n AND l.channel != ?
-            ORDER BY a.first DESC LIMIT 1)), '')
-        FROM identity AS i JOIN device AS d ON d.identity = i.n JOIN log AS l ON l.device = d.n
-        GROUP BY i.n
-        """,
-        (CHANNEL_IDENTITY,),
-    )
-    return [Held(*row) for row in rows]
+class SqliteRoom:
+    """Keeps `eviction.Room`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def held(self) -> list[Held]:
+        return held_by_person(self._database)
+
+    def drop_oldest(self, identity: bytes, wanted_bytes: int, most: int) -> int:
+        return evict_oldest(self._database, {identity: wanted_bytes}, most)
+
+    def cut_oldest(self, identity: bytes, wanted_bytes: int, most: int) -> int:
+        return cut_oldest(self._database, identity, wanted_bytes, most)
+
+    def forget(self, identity: bytes) -> int:
+        return forget(self._database, identity)
+
+    def want_texts(self, identity: bytes, room_bytes: int, most: int) -> int:
+        return want_texts(self._database, identity, room_bytes, most)
+
+    def lower_floor(self, identity: bytes, room_bytes: int) -> int:
+        return lower_floor(self._database, identity, room_bytes)
 
 
 def evict_oldest(database: Database, gone: Mapping[bytes, int], most: int) -> int:

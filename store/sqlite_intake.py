@@ -28,6 +28,7 @@ from .ingest import (
     RefusedError,
     answer_to_ident,
     filled_stub,
+    from_floor,
     is_duplicate,
     keeps_signature,
     prove,
@@ -46,6 +47,7 @@ from .sqlite_standing import change_counter, held_records, settle, standing_by
 from .standings import (
     KindedRecord,
     ending_of,
+    floor_of,
     parted,
     require_room_beside,
     standing_kept,
@@ -68,6 +70,8 @@ class _Log(NamedTuple):
     head: LogHead
     ending: LogEnding | None
     """Where a record ends it."""
+    floor: int = 0
+    """What lies below was evicted and is not taken."""
 
 
 class Intake:
@@ -137,8 +141,12 @@ class Intake:
         """Write what waits, and let the records that entries brought take effect."""
         self._arrivals.write()
         self._database.write_many(
-            "UPDATE log SET payload_bytes = payload_bytes + ? WHERE n = ?",
-            [(gained, log) for log, gained in self._payload_bytes.items()],
+            "UPDATE log SET payload_bytes = payload_bytes + ?, header_bytes = header_bytes + ?"
+            " WHERE n = ?",
+            [
+                (gained, self._arrivals.header_bytes[log], log)
+                for log, gained in self._payload_bytes.items()
+            ],
         )
         for log in self._own_logs:
             reclaim(self._database, log)
@@ -153,18 +161,19 @@ class Intake:
         """Find a log, or where it would belong; None if its device is unknown."""
         found = self._database.row(
             "SELECT d.n, d.own, d.identity, l.n, l.seq, l.head, l.lamport,"
-            " l.end_seq, l.end_id, l.end_why, l.end_record"
+            " l.floor, l.end_seq, l.end_id, l.end_why, l.end_record"
             " FROM device AS d LEFT JOIN log AS l ON l.id = ? WHERE d.key = ?",
             (log_id(*key), key.device),
         )
         if found is None:
             return None
-        device, own, identity, n, seq, head, lamport, *end = found
+        device, own, identity, n, seq, head, lamport, floor, *end = found
         if n is None:
             ending = self._ending_of_new(identity, key)
             return _Log(None, key, device, own, identity, EMPTY_LOG, ending)
         newest = LogHead(seq, head, lamport)
-        return _Log(n, key, device, own, identity, newest, ending_in(end))
+        ending = ending_in(end)
+        return _Log(n, key, device, own, identity, newest, ending, floor_of(floor, ending))
 
     def _ending_of_new(self, identity: int, key: LogKey) -> LogEnding | None:
         if not self._has_records(identity):
@@ -199,6 +208,8 @@ class Intake:
             raise RefusedError(Outcome.UNATTRIBUTED, "nobody vouches for its device here")
         if log.n is None:
             self._check_room(log.device)
+        if run.last < log.floor:
+            raise RefusedError(Outcome.UNWANTED, "there is no room here for what lies so deep")
         if log.n is not None and self._some_forked:
             judged = self._judge_run(log.n, log, run, forked_before=True)
             if isinstance(judged, Ingested):
@@ -218,7 +229,8 @@ class Intake:
                 raise
             return judged
         kept = proven.signature if keeps_signature(run.last) else None
-        return self._keep(log, run.prev, proven, touched, {run.last: kept} if kept else {})
+        proven, prev = from_floor(proven, run.prev, log.floor)
+        return self._keep(log, prev, proven, touched, {run.last: kept} if kept else {})
 
     # Forks
 

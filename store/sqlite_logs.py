@@ -24,6 +24,7 @@ from .sqlite_forks import ForkTable, SqliteMain
 from .sqlite_marks import payload_holes
 from .sqlite_outgoing import DamagedError, checked_entries, take_out_damage
 from .sqlite_standing import Standings, change_counter, held_records, last_standing
+from .standings import floor_of
 
 _SELECT_STATE: Final = """
     SELECT l.id, l.seq, l.head, l.channel, i.id, l.n, l.end_seq, l.end_id, l.end_why, l.end_record
@@ -78,6 +79,18 @@ class SqliteLogs(SqlitePart):
     @property
     def change_counter(self) -> int:
         return change_counter(self._database)
+
+    @property
+    def forgotten_at(self) -> int:
+        (counter,) = self._database.row("SELECT forgotten FROM upkeep")
+        return int(counter)
+
+    def floor(self, key: LogKey) -> int:
+        found = self._database.row(
+            "SELECT floor, end_seq, end_id, end_why, end_record FROM log WHERE id = ?",
+            (log_id(*key),),
+        )
+        return floor_of(found[0], ending_in(found[1:])) if found else 0
 
     def standing(self, identity: bytes) -> Standing | None:
         found = self._database.row("SELECT n FROM identity WHERE id = ?", (identity,))
@@ -216,7 +229,7 @@ class SqliteLogs(SqlitePart):
     def holes(self, roster: Roster) -> Iterator[WantRange]:
         rows = self._database.rows(
             """
-            SELECT l.id, l.channel, i.id, h.first, h.prev,
+            SELECT l.id, l.channel, i.id, l.floor, h.first, h.prev,
                 l.end_seq, l.end_id, l.end_why, l.end_record,
                 (SELECT max(last) FROM held WHERE log = h.log AND first < h.first)
             FROM held AS h
@@ -227,9 +240,10 @@ class SqliteLogs(SqlitePart):
             """
         )
         frozen = self._forks.frozen()
-        for log, channel, identity, first, prev, *end, below in rows:
-            if roster.wants(identity, channel):
-                hole = WantRange(log, 0 if below is None else below + 1, first - 1, prev)
+        for log, channel, identity, floor, first, prev, *end, below in rows:
+            lowest = max(0 if below is None else below + 1, floor_of(floor, ending_in(end)))
+            if lowest < first and roster.wants(identity, channel):
+                hole = WantRange(log, lowest, first - 1, prev)
                 for below_fork in below_freeze(hole, frozen.get(log)):
                     yield from within(below_fork, ending_in(end))
         yield from self._branch_holes(roster, frozen)

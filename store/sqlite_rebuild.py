@@ -9,6 +9,7 @@ from typing import Any, Final
 from .base import OWN
 from .derived import links_of_post
 from .schema import RECOUNT_PAYLOADS
+from .schema_room import RECOUNT_HEADERS
 from .sqlite_database import Database
 from .sqlite_entries import PREFIX_BYTES
 from .sqlite_people import relearn
@@ -36,6 +37,7 @@ def rebuild_views(database: Database, *, now_ms: int) -> None:
             " AND e.n BETWEEN arrival.n AND arrival.n + last - first)"
         )
         database.write(RECOUNT_PAYLOADS)
+        database.write(RECOUNT_HEADERS)
         database.write("INSERT INTO search (search) VALUES ('delete-all')")
         database.write("UPDATE store SET indexed = 0")
 

@@ -50,6 +50,10 @@ class Standings:
                 self._known.popitem(last=False)
         return standing
 
+    def forget_all(self) -> None:
+        """Decide about everyone anew."""
+        self._known.clear()
+
     def forget(self, identities: Sequence[int]) -> None:
         """Decide about these anew when they are asked for again."""
         for identity in identities:
@@ -60,7 +64,7 @@ def change_counter(database: Database) -> int:
     """Return the number of the last commit that changed a state."""
     (counter,) = database.row(
         "SELECT max(coalesce((SELECT max(changed) FROM log), 0),"
-        " coalesce((SELECT max(changed) FROM identity), 0))"
+        " coalesce((SELECT max(changed) FROM identity), 0), (SELECT forgotten FROM upkeep))"
     )
     return int(counter)
 

@@ -107,6 +107,11 @@ def _rank(standing: Standing, kind: RecordKind, record: SignedRecord) -> int:
     return 1 if device in standing.devices else 2
 
 
+def floor_of(noted: int, ending: LogEnding | None) -> int:
+    """Return from where on a log is kept; one that ends below is kept from its beginning again."""
+    return 0 if ending is not None and ending.seq < noted else noted
+
+
 def ending_of(standing: Standing, device: bytes, channel: int) -> LogEnding | None:
     """Return where a log of a device ends; None: it is open."""
     known = standing.devices.get(device)

@@ -322,6 +322,7 @@ class Incoming:
                 Outcome.UNATTRIBUTED,
                 Outcome.CONFLICT,
                 Outcome.OVER_LIMIT,
+                Outcome.UNWANTED,
             ):
                 progress.refused_in += 1
             elif result.outcome in (Outcome.FORGED, Outcome.MALFORMED):

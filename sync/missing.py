@@ -54,7 +54,7 @@ class Missing:
             last = min(last, proof.frozen_from - 1)
         end = MAX_SEQ if ending is None else ending.seq
         held = [each for each in self._store.held(key) if each.first <= end]
-        first = min(held[-1].last, end) + 1 if held else 0
+        first = min(held[-1].last, end) + 1 if held else self._store.floor(key)
         if first <= last:
             yield from within(WantRange(state.log, first, last, None), ending)
         elif proof is None and state.id:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from ..protocol.closing import NO_ENTRY
@@ -76,7 +76,7 @@ class OfferIndex:
             if self._roster.wants(state.log, CHANNEL_IDENTITY):
                 self.with_records.add(state.log)
             self._note(Change(NO_ENTRY if before is None else before.seq, state))
-        for log in self._store.gone(self._roster, since=self._counter):
+        for log in chain(self._store.gone(self._roster, since=self._counter), self._forgotten()):
             before = self._states.pop(log, None)
             if before is not None:
                 self._hash.remove(_canonical(before))
@@ -84,6 +84,16 @@ class OfferIndex:
                     self._sketch.drop(log)
                 self._note(Change(before.seq, LogState(log, NO_ENTRY, b"")))
         self._counter = counter
+
+    def _forgotten(self) -> list[bytes]:
+        """Return what was offered of people whom the store has forgotten since."""
+        if self._store.forgotten_at <= self._counter:
+            return []
+        return [
+            log
+            for log in self._states
+            if self._store.log_key(log) is None and self._store.ident(log) is None
+        ]
 
     def _note(self, change: Change) -> None:
         self._journal.append(change)

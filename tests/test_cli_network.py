@@ -306,9 +306,9 @@ def test_the_stalest_are_named_and_the_rest_can_be_asked_for() -> None:
 def test_storage_is_told_by_class() -> None:
     """Of those of whom anything is held."""
     storage = (
-        DbClassView(distance="self", people=1, entries=4, payload_bytes=1_200),
-        DbClassView(distance="followed", people=0, entries=0, payload_bytes=0),
-        DbClassView(distance="stranger", people=2, entries=1, payload_bytes=3),
+        DbClassView(distance="self", people=1, entries=4, payload_bytes=1_200, header_bytes=0),
+        DbClassView(distance="followed", people=0, entries=0, payload_bytes=0, header_bytes=0),
+        DbClassView(distance="stranger", people=2, entries=1, payload_bytes=3, header_bytes=0),
     )
     out = status((BOB,), storage=storage).out
     assert "texts      you 1.2 kB in 4 entries; strangers 3 bytes in 1 entry\n" in out
