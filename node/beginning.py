@@ -48,11 +48,14 @@ def open_sqlite_store(home: Home) -> NodeStore:
     from ..store.sqlite_salvage import finish_rebuild
 
     finish_rebuild(home.database)
-    if not home.database.exists():
+    new = not home.database.exists()
+    if new:
         home.database.touch(mode=0o600)  # unused tokens of invites and petnames stand in it
     try:
         return SqliteStore(home.database)
     except StoreError as error:
+        if new:  # its name may never be on the disk, whatever that says later
+            home.database.unlink(missing_ok=True)
         raise storage_error(error) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,24 @@ def write_whole(path: Path, line: str | Callable[[int], str]) -> None:
         os.fsync(file.fileno())
     temporary.rename(path)
     sync_directory(path.parent)
+
+
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make a directory, unless it is there, whose name no power cut takes away again.
+
+    Where the name cannot be synced the directory is taken away: a disk that failed to write a
+    name may say the next time that it did, so the next attempt has to make it anew.
+
+    Raises:
+        OSError: also: a file stands in its place.
+    """
+    path.mkdir(mode, exist_ok=True)
+    try:
+        sync_directory(path.parent)
+    except OSError:
+        with suppress(OSError):  # something is in it: its name was synced before
+            path.rmdir()
+        raise
 
 
 def sync_directory(directory: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 import msgspec
 
 from .errors import Code, ServiceError
-from .files import sync_directory
+from .files import make_directory, sync_directory
 
 if TYPE_CHECKING:
     from .keys import KeyFiles
@@ -115,11 +115,15 @@ class Home:
         Raises:
             ServiceError: a file stands in its place (``unsafe_home``).
         """
-        made = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        missing = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        found = missing[-1].parent if missing else self.path
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for each in made:
-                sync_directory(each.parent)
+            with suppress(PermissionError):  # not ours, so nobody made it for this home
+                sync_directory(found.parent)  # whoever made it may have been killed before this
+            for each in reversed(missing[1:]):
+                make_directory(each)
+            if missing or not self.path.is_dir():
+                make_directory(self.path, 0o700)
         except (FileExistsError, NotADirectoryError) as error:
             raise ServiceError(
                 Code.UNSAFE_HOME,

@@ -21,7 +21,7 @@ from ..protocol.identity import device_key
 from ..protocol.noise import KeyPair as BoxKey
 from .clock import RandomBytes
 from .errors import Code, ServiceError
-from .files import NEW, sync_directory, write_whole
+from .files import NEW, make_directory, sync_directory, write_whole
 from .home import AskPassphrase, nobody_to_ask
 
 if TYPE_CHECKING:
@@ -194,13 +194,14 @@ class KeyFiles:
         """Return device keys and root seed, making what is not there yet.
 
         The caller holds the lock of the home. A secret that exists is never replaced, so an
-        interrupted beginning is simply gone on with.
+        interrupted beginning is simply gone on with; it is written again as it is, because a
+        process that was killed, or a disk that failed, may have left it off the disk.
 
         Args:
             root_seed: what the root seed shall be if it is not there; None: a new one.
             without_root_seed: make none; a seed that is here stays.
         """
-        self._directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        make_directory(self._directory, _DIRECTORY_MODE)
         self._require_private_directory()
         if not self.have_passphrase:
             if without_root_seed and not self.exist:
@@ -208,9 +209,12 @@ class KeyFiles:
             for name in _PLAIN_FILES:
                 if name == ROOT_FILE and self._is_absent:
                     continue
-                if not (self._directory / name).exists():
+                if (self._directory / name).exists():
+                    secret = self._read(name)  # may be there without being on the disk
+                else:
                     given = root_seed if name == ROOT_FILE else None
-                    write_whole(self._directory / name, (given or random_bytes(SECRET_BYTES)).hex())
+                    secret = given or random_bytes(SECRET_BYTES)
+                write_whole(self._directory / name, secret.hex())
         secrets = self._secrets()
         return secrets.device_keys, secrets.root_seed
 

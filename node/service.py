@@ -17,6 +17,8 @@ import msgspec
 from .. import __version__
 from ..store.base import NodeStore, Peer, StoreError
 from .author import Author, MaySign, signs_freely
+from .blocking import Blocking
+from .blocking_operations import BLOCK, BLOCKS, UNBLOCK
 from .clock import RandomBytes, WallClock, rfc3339
 from .config import PrivateConfig
 from .db_operations import DB_BACKUP, DB_SCRUB, DB_STATS
@@ -131,6 +133,7 @@ class Service:
         revising = Revising(store, self._author, self._reading, clock=clock)
         peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
         people = People(store, self._author, peering, links, clock=clock)
+        blocking = Blocking(store, self._author, links, clock=clock)
         self._upkeep = upkeep = Upkeep(store, self._author.identity, clock=clock)
         self._delivery = Delivery(
             store, self._author.identity, self._author.device, links, clock=clock
@@ -149,6 +152,9 @@ class Service:
             FOLLOW.name: people.follow,
             UNFOLLOW.name: people.unfollow,
             FOLLOWS.name: people.follows,
+            BLOCK.name: blocking.block,
+            UNBLOCK.name: blocking.unblock,
+            BLOCKS.name: blocking.blocks,
             FORKS.name: self._forks.forks,
             NAME.name: people.name,
             PEERS.name: peering.peers,

@@ -92,6 +92,7 @@ class LiveSession:
         self._to_send: Final = Bell()
         self._all_said: Final = trio.Event()
         self._leaving = False
+        self._graph_seen = 0
 
     @property
     def counts(self) -> SyncCounts:
@@ -120,17 +121,24 @@ class LiveSession:
             self._blame_store(error)
         self.wake()
 
-    async def run(self, *, silence_s: float, on_stored: Callable[[], None]) -> None:
+    async def run(
+        self,
+        *,
+        silence_s: float,
+        on_stored: Callable[[], None],
+        on_introduced: Callable[[], None],
+    ) -> None:
         """Drive the session until it has ended; then close the link.
 
         Args:
             silence_s: longest wait for the peer's first message.
             on_stored: called when entries were committed that are new here.
+            on_introduced: called when it is in sync and has brought news of whom people follow.
         """
         try:
             self.session.start()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, nursery.cancel_scope)
+                nursery.start_soon(self._write, nursery.cancel_scope, on_introduced)
                 await self._read(silence_s, on_stored)
                 if self._leaving or self.session.ended is not None:
                     with trio.move_on_after(FAREWELL_S):
@@ -141,11 +149,16 @@ class LiveSession:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + FAREWELL_S):
                 await self.link.aclose()
 
-    async def _write(self, scope: trio.CancelScope) -> None:
+    async def _write(self, scope: trio.CancelScope, on_introduced: Callable[[], None]) -> None:
         try:
             while not self.session.over:
                 message = self.session.next_message(self._clock())
                 if message is None:
+                    graph = self.session.progress.graph_in
+                    if self.session.in_sync and graph != self._graph_seen:
+                        self._graph_seen = graph
+                        on_introduced()
+                        continue
                     await self._to_send.wait()
                     continue
                 with trio.fail_after(STALL_S):

@@ -8,14 +8,15 @@ from typing import Final, Protocol, TypeAlias
 
 import trio
 
-from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.frames import ByeReason
 from ..protocol.ident import VerifiedIdent
 from ..protocol.invite import hash_token
 from ..protocol.range_messages import SALT_BYTES
+from ..protocol.roster import Roster
 from ..store.base import NodeStore, Outcome, Peer, StoreError
 from ..sync.offers import Offers
 from ..sync.session import Session
+from .blocks import blocks_of, work_out_blocks
 from .carriers.base import Link
 from .clock import RandomBytes, WallClock
 from .errors import ServiceError
@@ -87,7 +88,9 @@ class Switchboard:
         self._most_links = most_links
         self._silence_s = silence_s
         self._offers = Offers(store)
-        self._roster = roster_of(store, identity)
+        self._followed: frozenset[bytes] = frozenset()
+        """Who is let in, besides known peers."""
+        self._roster = self._roster_now()
         self._elsewhere = other_devices(store, identity, device)
         self._live: dict[bytes, LiveSession] = {}
         self._dialling: dict[bytes, trio.Lock] = {}
@@ -130,7 +133,10 @@ class Switchboard:
         ended is not, whoever it was.
         """
         identity = ident.identity
-        known = self._roster.wants(identity, CHANNEL_IDENTITY) or any(
+        if identity in self._offers.blocked:
+            self._log.info("blocked identity refused", peer=identity, device=device)
+            return False
+        known = identity in self._followed or any(
             peer.identity == identity for peer in self._store.peers()
         )
         if known:
@@ -248,7 +254,11 @@ class Switchboard:
             "link up", peer=peer, device=device, address=live.address, outgoing=live.outgoing
         )
         try:
-            await live.run(silence_s=self._silence_s, on_stored=lambda: self._take_in(live))
+            await live.run(
+                silence_s=self._silence_s,
+                on_stored=lambda: self._take_in(live),
+                on_introduced=self._meet_friends_of_friends,
+            )
         finally:
             if self._live.get(device) is live:
                 del self._live[device]
@@ -304,11 +314,26 @@ class Switchboard:
 
     def interest_changed(self) -> None:
         """Someone was followed or unfollowed, or the peers changed."""
-        self._roster = roster_of(self._store, self.identity)
-        for one in self._live.values():
-            one.session.set_roster(self._roster)
-            one.wake()
+        self._roster = self._roster_now()
+        self._want()
         self.peers_moved.ring()
+
+    def _meet_friends_of_friends(self) -> None:
+        """People who are followed may have followed others: want what these say of themselves."""
+        roster = self._roster_now()
+        if roster.hash != self._roster.hash:
+            self._roster = roster
+            self._want()
+
+    def _want(self) -> None:
+        """Tell all live sessions what is wanted and offered now."""
+        for one in self._live.values():
+            if one.link.peer_identity in self._offers.blocked:
+                one.say_goodbye(ByeReason.REFUSED, "this node does not talk to that identity")
+                continue
+            one.session.set_roster(self._roster)
+            one.session.offers_changed()
+            one.wake()
 
     def _take_in(self, live: LiveSession) -> None:
         """Offer what a peer has brought, and want whom another device of ours has followed."""
@@ -320,7 +345,16 @@ class Switchboard:
         elsewhere = other_devices(self._store, self.identity, self._own_device)
         if elsewhere != self._elsewhere:
             self._elsewhere = elsewhere
+            work_out_blocks(self._store, self.identity, self._clock())
             self.interest_changed()
+
+    def _roster_now(self) -> Roster:
+        """Return what is wanted now, and let nothing be offered of who is blocked."""
+        blocked = frozenset(blocks_of(self._store, self._clock()))
+        self._offers.block(blocked)
+        follows = self._store.follows(self.identity)
+        self._followed = frozenset({self.identity, *(follow.identity for follow in follows)})
+        return roster_of(self._store, self.identity, blocked=blocked)
 
     def _offer(self, *, besides: LiveSession | None) -> None:
         if self._live and not self._may_send():

@@ -46,7 +46,10 @@ STATE_BYTES: Final = 50
 """What a listed state counts towards a commit: its most bytes on the wire."""
 
 MAX_ROUNDS: Final = 8
-"""Exchanges of states in one session; a peer that always differs gets no more."""
+"""Questions about one offer; a peer that always differs gets no more."""
+
+MAX_IDLE_QUESTIONS: Final = 64
+"""Questions in one session that brought nothing."""
 
 FEW_LOGS: Final = 8
 """Who holds no more of what it wants asks for the list of all states at once."""
@@ -106,6 +109,11 @@ class Incoming:
         self._ranges: Reconciler | None = None
         self._reconciliations = 0
         self._stale_left = MAX_ROUNDS
+        self._idle_left = MAX_IDLE_QUESTIONS
+        self._asked_digest = b""
+        """What the last question was about."""
+        self._listed: set[bytes] = set()
+        """Logs of ours that the list of the peer named so far."""
         self._was_exact = False
         """The last question was one whose answer names every difference."""
         self._ranges_this_round = 0
@@ -316,6 +324,11 @@ class Incoming:
                 self._look_at_branches()
             progress.entries_in += result.entries
             progress.stored_in += result.outcome is Outcome.STORED
+            progress.graph_in += (
+                isinstance(item, Run)
+                and item.channel == CHANNEL_IDENTITY
+                and result.outcome is Outcome.STORED
+            )
             if result.outcome is Outcome.DUPLICATE:
                 progress.duplicates_in += 1
             elif result.outcome in (
@@ -339,6 +352,12 @@ class Incoming:
 
     def _compare_states(self, part: Have) -> list[Frame]:
         states, self._states, self._last_part = self._states, [], None
+        if self._sketch is None:
+            index = self._offers.index(self.roster)
+            self._listed.update(state.log for state in states if index.state(state.log))
+            if part.final:
+                mine = {state.log for state in index.states()}
+                self._set_absent(mine - self._listed)
         ranges = [wanted for state in states for wanted in self._missing.of(self.roster, state)]
         self._ranges_this_round += len(ranges)
         if self._ranges_this_round > MAX_WANTED_RANGES:
@@ -356,19 +375,24 @@ class Incoming:
         """Want what the ranges have shown to be missing, and remember what the peer has not."""
         self._ranges = None
         wanted: list[WantRange] = []
-        absent: list[bytes] = []
+        absent: set[bytes] = set()
         for log, _, theirs in ranges.differences:
             if theirs is None:
-                absent.append(log[:SHORT_HASH_BYTES])
+                absent.add(log)
             else:
                 # The check stands for the id: it differs where the ids do.
                 told = LogHint(log, theirs.seq, b"" if theirs.frozen else theirs.check)
                 wanted += self._missing.of(self.roster, told)
-        self.absent = frozenset(absent if len(absent) <= MAX_ABSENT else ())
+        self._set_absent(absent)
         if not wanted:
             return self._finish_round()
         self.phase = Phase.FETCHING
         return self._want(wanted)
+
+    def _set_absent(self, logs: set[bytes]) -> None:
+        """Remember which logs of ours the peer does not offer, unless they are too many."""
+        names = (log[:SHORT_HASH_BYTES] for log in logs)
+        self.absent = frozenset(names if len(logs) <= MAX_ABSENT else ())
 
     def _want(self, ranges: list[WantRange]) -> list[Frame]:
         self._progress.entries_wanted += sum(wanted.last - wanted.first + 1 for wanted in ranges)
@@ -398,8 +422,16 @@ class Incoming:
             self._progress.stored_in > self._stored_at_round
             or self._progress.forks_in > self._forks_at_round
         )
-        if (self._rounds and self._was_exact and not gained) or self._rounds >= MAX_ROUNDS:
+        if self.phase is Phase.COMPLETE:
+            self._rounds = 0  # a new offer
+        elif self._rounds >= MAX_ROUNDS or (
+            self._rounds and self._was_exact and not gained and self._digest == self._asked_digest
+        ):
             return self._finish_round()
+        if not gained:
+            self._idle_left -= 1
+            if self._idle_left < 0:
+                return self._finish_round()
         return self._ask()
 
     def _holds(self, digest: bytes) -> bool:
@@ -419,6 +451,8 @@ class Incoming:
     def _ask(self) -> list[Frame]:
         """Ask what differs: with a sketch first, by ranges if that did not explain it."""
         self._digest_pending = False
+        self._asked_digest = self._digest
+        self._listed.clear()
         self._rounds += 1
         self._ranges_this_round = 0
         self._stored_at_round = self._progress.stored_in

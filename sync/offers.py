@@ -42,9 +42,16 @@ class Change(NamedTuple):
 class OfferIndex:
     """The offer under one roster."""
 
-    def __init__(self, store: LogStore, roster: Roster) -> None:
+    def __init__(self, store: LogStore, roster: Roster, chosen: Roster | None = None) -> None:
+        """Count what is held.
+
+        Args:
+            roster: what the offer answers.
+            chosen: the part of it that may be offered; None: all.
+        """
         self._store = store
         self._roster = roster
+        self._chosen = chosen or roster
         self._hash = LtHash()
         self._states: dict[bytes, LogState] = {}
         self._counter = 0
@@ -62,7 +69,7 @@ class OfferIndex:
         counter = self._store.change_counter
         if counter == self._counter:
             return
-        for state in self._store.states(self._roster, since=self._counter):
+        for state in self._store.states(self._chosen, since=self._counter):
             before = self._states.get(state.log)
             if before == state:
                 continue
@@ -76,7 +83,7 @@ class OfferIndex:
             if self._roster.wants(state.log, CHANNEL_IDENTITY):
                 self.with_records.add(state.log)
             self._note(Change(NO_ENTRY if before is None else before.seq, state))
-        for log in chain(self._store.gone(self._roster, since=self._counter), self._forgotten()):
+        for log in chain(self._store.gone(self._chosen, since=self._counter), self._forgotten()):
             before = self._states.pop(log, None)
             if before is not None:
                 self._hash.remove(_canonical(before))
@@ -211,12 +218,28 @@ class Offers:
     def __init__(self, store: LogStore) -> None:
         self._store = store
         self._indexes: OrderedDict[bytes, OfferIndex] = OrderedDict()
+        self.blocked: frozenset[bytes] = frozenset()
+        """Identities of which nothing is offered."""
+
+    def block(self, identities: frozenset[bytes]) -> None:
+        """Offer nothing of these from now on, and of all others."""
+        if identities != self.blocked:
+            self.blocked = identities
+            self._indexes.clear()
+
+    def chosen(self, roster: Roster) -> Roster:
+        """Return the part of a roster that may be offered."""
+        if self.blocked.isdisjoint(roster.identities):
+            return roster
+        return Roster(row for row in roster.rows if row.identity not in self.blocked)
 
     def index(self, roster: Roster) -> OfferIndex:
         """Return the up-to-date index of a roster."""
         index = self._indexes.get(roster.hash)
         if index is None:
-            index = self._indexes[roster.hash] = OfferIndex(self._store, roster)
+            index = self._indexes[roster.hash] = OfferIndex(
+                self._store, roster, self.chosen(roster)
+            )
             if len(self._indexes) > MAX_INDEXES:
                 self._indexes.popitem(last=False)
         else:

@@ -129,6 +129,25 @@ class Outgoing:
         """The peer has confirmed everything that it wants and we have."""
         return self._peer_complete and not self._digest_due and self.quiet
 
+    def offers_changed(self) -> None:
+        """What may be offered is another now: tell its digest, if it is news."""
+        if self.roster is None:
+            return
+        before, self._index = self._index, self._offers.index(self.roster)
+        if self._index is not before:
+            self._position = self._index.position
+            if self._index.digest() != self._told_digest:
+                self._digest_due = True
+                self._peer_complete = False
+
+    def _offers_log(self, identity: bytes, channel: int) -> bool:
+        """Say whether the peer wants a log, and may have it."""
+        return (
+            self.roster is not None
+            and identity not in self._offers.blocked
+            and self.roster.wants(identity, channel)
+        )
+
     def store_changed(self) -> None:
         """Something new may be held: offer it when the link has room."""
         self._changed = self._index is not None
@@ -266,7 +285,7 @@ class Outgoing:
 
     def _want_records(self, identity: bytes) -> None:
         """The peer wants the records of an identity, which travel in its IDENT."""
-        if self.roster is not None and self.roster.wants(identity, CHANNEL_IDENTITY):
+        if self._offers_log(identity, CHANNEL_IDENTITY):
             frame = self._ident_frame(identity)
             if frame is not None and frame not in self._answers:
                 self._answers.append(frame)
@@ -325,11 +344,7 @@ class Outgoing:
 
     def _covers(self, key: LogKey) -> bool:
         identity = self._store.identity_of(key.device)
-        return (
-            identity is not None
-            and self.roster is not None
-            and self.roster.wants(identity, key.channel)
-        )
+        return identity is not None and self._offers_log(identity, key.channel)
 
     def _digest_frame(self) -> DigestFrame | None:
         if self._index is None or self.roster is None:
@@ -365,7 +380,7 @@ class Outgoing:
             return False
         self._proofs_counter = self._store.change_counter
         queued = len(self._proofs)
-        for proof in self._store.forks(self.roster, since=since):
+        for proof in self._store.forks(self._offers.chosen(self.roster), since=since):
             self._queue_proof(proof)
         return len(self._proofs) > queued
 

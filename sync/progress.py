@@ -15,6 +15,8 @@ class Progress:
     """Entries that were new here."""
     stored_in: int = 0
     """Runs and identities that brought something new: entries, payloads, devices, records."""
+    graph_in: int = 0
+    """Runs of channel 0 among those: whom people follow may have changed."""
     payload_bytes_in: int = 0
     duplicates_in: int = 0
     """Runs of which everything was held already."""

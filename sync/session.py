@@ -198,6 +198,10 @@ class Session:
         """The store got entries from elsewhere; offer them to this peer."""
         self._outgoing.store_changed()
 
+    def offers_changed(self) -> None:
+        """Someone was blocked, or is so no longer: what is offered is another now."""
+        self._outgoing.offers_changed()
+
     def set_roster(self, roster: Roster) -> None:
         """We want something else from now on; greet again under the new roster."""
         if roster.hash == self._incoming.roster.hash:

@@ -112,7 +112,7 @@ class Recorder:
             case "ftruncate":
                 if path := self._open.get(int(arguments[0])):
                     yield Truncated(path, int(arguments[1]))
-            case "fallocate" | "link" | "linkat" | "rmdir":
+            case "fallocate" | "link" | "linkat":
                 raise AssertionError(f"{name} is not modelled")
             case _:
                 yield from self._named(name, [_path(a) for a in arguments if isinstance(a, bytes)])
@@ -146,7 +146,7 @@ class Recorder:
             self._known.discard(paths[0])
             self._known.add(paths[1])
             yield Renamed(*paths)
-        elif name.startswith("unlink"):
+        elif name.startswith(("unlink", "rmdir")):
             self._known.discard(paths[0])
             yield Removed(paths[0])
         else:

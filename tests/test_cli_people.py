@@ -178,3 +178,17 @@ def test_a_name_from_an_invite_can_be_typed_at_once(desk: Desk, tmp_path: Path) 
         ]
     assert desk.type("follow", f"bob@{short_id}").code == 3
     assert desk.type("follow", "bob").out.startswith("Following bob@")
+
+
+def test_blocking_and_taking_it_back(desk: Desk) -> None:
+    """Each says what it did, or that it was so; the list shows the reason."""
+    assert desk.type("blocks").out == "Nobody is blocked.\n"
+    assert desk.type("block", "bob", "--reason", "noise").out.startswith("Blocked bob@")
+    assert desk.type("block", "bob").out.startswith("Already blocked: bob@")
+    assert desk.type("blocks").out.endswith("  noise\n")
+    (one,) = desk.type("blocks", "--json").json["blocks"]
+    assert (one["person"]["name"], one["reason"]) == ("bob", "noise")
+    assert desk.type("unblock", "-", stdin=b"bob\n").out.startswith("No longer blocked: bob@")
+    assert desk.type("unblock", "bob").out.startswith("Not blocked before: bob@")
+    assert desk.type("block", "nobody").code == 3
+    assert desk.type("block", "ada").code == 2

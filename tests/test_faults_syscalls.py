@@ -1,7 +1,7 @@
 """A fault at each thing that a process asks of its home: the same again works, nothing is lost.
 
 SIGKILL at every call that changes the disk; EIO, once, at every call; ENOSPC from every call on
-that needs space. What is tried begins a home, brings an identity back, sets, changes and removes
+that needs space. What is tried begins a home, also from words or a code, sets, changes and removes
 a passphrase, brings a database up to date, posts, and takes in what others wrote.
 """
 
@@ -23,9 +23,7 @@ import pytest
 from nacl.pwhash import argon2id
 
 from slowlight.node import witness
-from slowlight.node.beginning import begin
 from slowlight.node.client import open_client
-from slowlight.node.clock import system_clock
 from slowlight.node.config import Config
 from slowlight.node.errors import ServiceError
 from slowlight.node.home import Home
@@ -36,6 +34,7 @@ from slowlight.protocol.identity import device_key, incept
 from slowlight.store import schema
 from slowlight.store.base import StoreError
 from slowlight.store.sqlite import SqliteStore
+from tests.beginnings import BEGINNINGS
 from tests.children import FAILED, Say, carried_out
 from tests.daemons import make_home
 from tests.injection import Fault, calls_on, faults, under
@@ -49,8 +48,8 @@ OLD, NEW = "the old passphrase", "the new passphrase"
 FEW: Final = 10
 """So many faults of each task are tried where time is short."""
 ALL: Final = 1_000_000
-STEPS: Final = {"restore": 11}
-"""It does what ``init`` does, of which every fault is tried."""
+STEPS: Final = {"restore": 11, "join": 7}
+"""They do most of what ``init`` does, of which every fault is tried."""
 
 Prepare: TypeAlias = Callable[[Path], None]
 """Makes what the work begins with, in an empty directory."""
@@ -112,35 +111,6 @@ def post(home: Home, text: str) -> bytes:
     """Post, with the text as its client key."""
     with open_client(home, Config(), "a test") as client:
         return bytes.fromhex(client.call(POST, PostRequest(text=text, client_key=text)).post.id)
-
-
-# Beginning
-
-
-def begin_ada(home: Home, say: Say) -> None:
-    result = begin(home, name="ada", clock=system_clock, random_bytes=os.urandom)
-    say(f"begun {result.person.identity}")
-
-
-def restore_ada(home: Home, say: Say) -> None:
-    result = begin(
-        home, name="ada", root_seed=bytes(32), clock=system_clock, random_bytes=os.urandom
-    )
-    say(f"begun {result.person.identity}")
-
-
-def check_begun(home: Home, said: list[str]) -> None:
-    """Whoever was named stays, no secret lies under another name, and the home is used."""
-    assert len(set(said)) == 1
-    assert said[0] == f"begun {identity_of(home).hex()}"
-    assert {path.name for path in home.secrets.iterdir()} == {
-        "root.seed",
-        "device.key",
-        "box.key",
-    }
-    first = post(home, "First light")
-    remains = examine(home.database, [identity_of(home)], client_keys=["First light"])
-    assert remains.client_keys == {"First light": first}
 
 
 # Passphrases
@@ -271,8 +241,7 @@ def check_taken_in(home: Home, said: list[str]) -> None:
 
 
 TASKS: Final = {
-    "init": Task(nothing, begin_ada, check_begun),
-    "restore": Task(nothing, restore_ada, check_begun),
+    **{name: Task(nothing, way, way.check) for name, way in BEGINNINGS.items()},
     "passphrase set": Task(ada, lock, check_keys(OLD)),
     "passphrase changed": Task(ada_locked, relock, check_keys(NEW)),
     "passphrase removed": Task(ada_locked, unlock, check_keys(None)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -313,9 +314,30 @@ def test_a_new_home_is_on_the_disk_with_every_directory_above_it(
 ) -> None:
     """A power cut right after a beginning must not take the whole home."""
     synced: list[Path] = []
-    monkeypatch.setattr("slowlight.node.home.sync_directory", synced.append)
+    for module in ("home", "files"):
+        monkeypatch.setattr(f"slowlight.node.{module}.sync_directory", synced.append)
     home = Home(tmp_path / "new" / "deeper" / "ada")
     home.make()
-    assert synced == [tmp_path / "new" / "deeper", tmp_path / "new", tmp_path]
+    found, *made = synced
+    assert found == tmp_path.parent  # whoever made it may have been killed
+    assert made == [tmp_path, tmp_path / "new", tmp_path / "new" / "deeper"]
     home.make()
-    assert len(synced) == 3
+    assert synced[4:] == [home.path.parent]
+
+
+def test_a_directory_whose_name_cannot_be_synced_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that failed once may say the next time that it wrote the name, and have lost it."""
+
+    def fail(_directory: Path) -> None:
+        raise OSError(errno.EIO, "no answer")
+
+    home = Home(tmp_path / "ada")
+    with monkeypatch.context() as broken:
+        broken.setattr("slowlight.node.files.sync_directory", fail)
+        with pytest.raises(OSError, match="no answer"):
+            home.make()
+    assert not home.path.exists()
+    home.make()
+    assert home.path.is_dir()

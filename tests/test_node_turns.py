@@ -79,7 +79,7 @@ async def test_others_have_many_turns_between_two_batches() -> None:
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(someone_else)
-            await live.run(silence_s=60, on_stored=lambda: None)
+            await live.run(silence_s=60, on_stored=lambda: None, on_introduced=lambda: None)
     assert len(link.turns_at_batches) == BATCHES + 2
     first, *_, last = link.turns_at_batches
     assert last - first >= BATCHES * TURNS_OF_A_REQUEST
