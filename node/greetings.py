@@ -6,9 +6,16 @@ from those it calls. Nothing that it writes counts until it is readmitted.
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..protocol.ident import VerifiedIdent
 from ..protocol.standing import standing_of
 from ..store.base import LogStore
+
+ENDED: Final = "this device has ended; its person has others"
+"""Why a device is not worth calling."""
+OWN_END: Final = "this device was closed by a record signed with your words: slowlight key devices"
+"""Why another device of the own identity is not worth calling."""
 
 
 def may_greet(store: LogStore, ident: VerifiedIdent, device: bytes) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import trio
 
 from ..protocol.errors import IntegrityError, SlowlightError
 from ..protocol.handshake import Greeting, prologue_of
 from ..protocol.ident import VerifiedIdent, decode_ident, verify_ident
-from ..store.base import NodeStore, Peer
+from ..store.base import NodeStore, Outcome, Peer
 from .addresses import parse_address, write_address
 from .carriers import tcp
 from .carriers.base import (
@@ -27,14 +27,11 @@ from .clock import RandomBytes, WallClock
 from .config import Config
 from .errors import Code, ServiceError
 from .exchange import DialError
-from .greetings import is_ended, may_greet
+from .greetings import ENDED, OWN_END, is_ended, may_greet
 from .keys import DeviceKeys
 from .logs import Log, no_log
 from .peering import token_for
 from .switchboard import BeforeSending, Dialled, Switchboard, sends_freely
-
-OWN_END: Final = "this device was closed by a record signed with your words: slowlight key devices"
-"""Why another device of the own identity is not worth calling."""
 
 
 class Listening(Protocol):
@@ -143,6 +140,8 @@ class Caller:
         self._keys = keys
         self._carrier = carrier
         self._clock = clock
+        self.on_stored: Callable[[], None] = lambda: None
+        """Called when a greeting brought something new."""
 
     async def __call__(self, peer: Peer) -> Dialled:
         """Try the addresses of a peer in order; see `Dial`."""
@@ -168,22 +167,31 @@ class Caller:
             except SlowlightError as error:
                 failure = DialError("failed", str(error), address)
             else:
-                return Dialled(link, address)
+                if not self._has_ended(peer):
+                    return Dialled(link, address)
+                await link.aclose()
+                failure = DialError("refused", ENDED, address)
         raise failure
 
     def _expect(self, peer: Peer, static: bytes, greeting: Greeting) -> ProvenPeer:
         ident, device = prove(static, greeting)
         if (ident.identity, device) != (peer.identity, peer.device):
             raise RefusedError("another node answers at this address")
-        if not may_greet(self._store, ident, device):
-            raise RefusedError("this device has ended; its person has others")
         if ident.identity == self._identity:
             self._hear_of_own_end(ident)
+        # An ended device of the own identity gets our greeting: it may not have heard of its end.
+        if not may_greet(self._store, ident, device) and not self._has_ended(peer):
+            raise RefusedError(ENDED)
         return ProvenPeer(ident.identity, device)
+
+    def _has_ended(self, peer: Peer) -> bool:
+        return peer.identity == self._identity and is_ended(self._store, peer.identity, peer.device)
 
     def _hear_of_own_end(self, ident: VerifiedIdent) -> None:
         """Take up what another device of ours says: it will not let in one that has ended."""
-        self._store.ingest([ident], received_ms=self._clock(), via=ident.identity.hex())
+        (told,) = self._store.ingest([ident], received_ms=self._clock(), via=ident.identity.hex())
+        if told.outcome is Outcome.STORED:
+            self.on_stored()
         if is_ended(self._store, self._identity, self._device):
             raise RefusedError(OWN_END)
 
@@ -245,18 +253,14 @@ def make_board(
         raise ServiceError(
             Code.NO_IDENTITY, "this home has keys but no identity yet", "slowlight init"
         )
-    return Switchboard(
+    caller = Caller(
+        store, identity, keys.device, link_keys(keys, config, random_bytes), carrier, clock=clock
+    )
+    board = Switchboard(
         store,
         identity,
         keys.device,
-        Caller(
-            store,
-            identity,
-            keys.device,
-            link_keys(keys, config, random_bytes),
-            carrier,
-            clock=clock,
-        ),
+        caller,
         clock=clock,
         random_bytes=random_bytes,
         log=log,
@@ -264,6 +268,8 @@ def make_board(
         silence_s=config.limits.silence_s,
         before_sending=before_sending,
     )
+    caller.on_stored = board.store_changed
+    return board
 
 
 def outgoing_board(

@@ -114,9 +114,16 @@ class LiveSession:
 
     def say_goodbye(self, reason: ByeReason, text: str = "") -> None:
         """End with BYE, whatever is still on its way."""
+        self._leave(lambda: self.session.shut_down(reason, text))
+
+    def show_out(self) -> None:
+        """End the session of a device that has ended, and let it know why."""
+        self._leave(lambda: self.session.show_out("this device has ended"))
+
+    def _leave(self, say: Callable[[], None]) -> None:
         self._leaving = True
         try:
-            self.session.shut_down(reason, text)
+            say()
         except StoreError as error:
             self._blame_store(error)
         self.wake()

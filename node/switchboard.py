@@ -21,7 +21,7 @@ from .carriers.base import Link
 from .clock import RandomBytes, WallClock
 from .errors import ServiceError
 from .exchange import DialError, Exchange
-from .greetings import is_ended, may_greet
+from .greetings import OWN_END, is_ended, may_greet
 from .interest import other_devices, roster_of
 from .links import ExchangeEnd, LiveLink, OnNews
 from .logs import Log
@@ -96,6 +96,8 @@ class Switchboard:
         self._dialling: dict[bytes, trio.Lock] = {}
         self._nursery: trio.Nursery | None = None
         self._closing = False
+        self._has_ended = False
+        """Whether it was said that this device has ended."""
         self.listening: Sequence[str] = ()
         self.peers_moved: Final = Bell()
         """Rings when peers were added, changed or removed."""
@@ -338,10 +340,6 @@ class Switchboard:
     def _take_in(self, live: LiveSession) -> None:
         """Offer what a peer has brought, and want whom another device of ours has followed."""
         self._offer(besides=live)
-        for one in self._live.values():
-            link = one.link
-            if is_ended(self._store, link.peer_identity, link.peer_device):
-                one.say_goodbye(ByeReason.REFUSED, "this device has ended")
         elsewhere = other_devices(self._store, self.identity, self._own_device)
         if elsewhere != self._elsewhere:
             self._elsewhere = elsewhere
@@ -360,11 +358,24 @@ class Switchboard:
         if self._live and not self._may_send():
             for one in self._live.values():
                 one.say_goodbye(ByeReason.SHUTDOWN)
+        self._part_from_ended()
         for one in self._live.values():
             if one is not besides:
                 one.session.store_changed()
                 one.wake()
         self.stored.ring()
+
+    def _part_from_ended(self) -> None:
+        """Close the links of devices that have ended, wherever the record came from."""
+        try:
+            for one in self._live.values():
+                if is_ended(self._store, one.link.peer_identity, one.link.peer_device):
+                    one.show_out()
+            if not self._has_ended and is_ended(self._store, self.identity, self._own_device):
+                self._has_ended = True
+                self._log.warning("this device has ended", reason=OWN_END)
+        except StoreError as error:
+            self._log.failure("database failed", reason=str(error))
 
     def _may_send(self) -> bool:
         try:

@@ -85,6 +85,7 @@ class Session:
         """
         self._store = store
         self._peer_device = peer_device
+        self._peer_identity = peer_identity
         self._memory = store.peer_memory(peer_device)
         self._initiator = initiator
         self._control: deque[Frame] = deque()
@@ -217,6 +218,13 @@ class Session:
     def shut_down(self, reason: ByeReason = ByeReason.SHUTDOWN, text: str = "") -> None:
         """Say BYE now, whatever is still on its way."""
         self._close(reason, text)
+
+    def show_out(self, text: str) -> None:
+        """Say BYE to a device that has ended; the records that ended it go before."""
+        ident = self._store.ident(self._peer_identity)
+        if ident is not None and self._peer_hello is not None and not self._bye_sent:
+            self._control.append(IdentFrame(ident.encode()))
+        self._close(ByeReason.REFUSED, text)
 
     def link_lost(self) -> None:
         """The link broke: keep what the peer had confirmed, for the next session."""

@@ -52,6 +52,17 @@ def revocation_of(node: Running) -> SignedRecord:
     return sign_revocation(root, Revocation(identity, 0, device, (end,)))
 
 
+def close(desk: Running, phone: Running) -> None:
+    """Let one device of a person end another one, after what it holds of it."""
+    device = device_of(phone)
+    head = desk.made.store.head(LogKey(device, CHANNEL_POSTS))
+    ends = (LogEnd(CHANNEL_POSTS, head.seq, head.id),) if head.seq >= 0 else ()
+    root = root_key(desk.made.home.keys.root_seed(), 0)
+    record = sign_revocation(root, Revocation(desk.service.identity, 0, device, ends))
+    view = RecordView(kind="revoke", body=record.body.hex(), signature=record.signature.hex())
+    desk.service.call(ENACT, EnactRequest(records=(view,)))
+
+
 def second_device(path: Path, ada: NodeHome) -> NodeHome:
     """A further machine on which ada's words were typed."""
     random_bytes = seeded(9)
@@ -106,19 +117,91 @@ async def test_a_closed_device_hears_of_it_from_one_that_will_not_let_it_in(
         assert old.texts() == ["from the phone"]
         await phone.stop()
 
-        root = root_key(ada.home.keys.root_seed(), 0)
-        head = ada.store.head(LogKey(device_of(phone), CHANNEL_POSTS))
-        ends = (LogEnd(CHANNEL_POSTS, head.seq, head.id),)
-        record = sign_revocation(root, Revocation(old.service.identity, 0, device_of(phone), ends))
-        view = RecordView(kind="revoke", body=record.body.hex(), signature=record.signature.hex())
-        old.service.call(ENACT, EnactRequest(records=(view,)))
-
+        close(old, phone)
         phone = await run_home(new, carrier, nursery)
         await wait_all_tasks_blocked()
         assert is_ended(new.store, old.service.identity, device_of(phone))
         with pytest.raises(ServiceError, match="this device has ended"):
             phone.service.call(POST, PostRequest(text="no more"))
         phone.stopping.set()
+        old.stopping.set()
+
+
+@pytest.mark.parametrize("caller", ["desk", "phone"])
+async def test_a_live_link_ends_with_the_operation_that_closes_its_device(
+    tmp_path: Path, autojump_clock: MockClock, caller: str
+) -> None:
+    """Nothing has to be exchanged for that; the farewell tells the closed device why."""
+    desk_home = make_home(tmp_path / "desk", 1, "ada")
+    carrier = net()
+    async with trio.open_nursery() as nursery:
+        desk = await run_home(desk_home, carrier, nursery)
+        phone = await run_home(second_device(tmp_path / "phone", desk_home), carrier, nursery)
+        calling, called = (desk, phone) if caller == "desk" else (phone, desk)
+        calling.service.call(ADD_PEER, AddPeerRequest(who=called.invite()))
+        await wait_all_tasks_blocked()
+        assert desk.service.call(STATUS, StatusRequest()).links
+        begun_s = trio.current_time()
+        close(desk, phone)
+        await wait_all_tasks_blocked()
+        assert trio.current_time() == begun_s
+        assert desk.service.call(STATUS, StatusRequest()).links == ()
+        assert len(phone.told("this device has ended")) == 1
+        with pytest.raises(ServiceError, match="this device has ended"):
+            phone.service.call(POST, PostRequest(text="no more"))
+        assert not desk.told("peer broke the protocol") + phone.told("peer broke the protocol")
+        desk.stopping.set()
+        phone.stopping.set()
+
+
+async def test_a_live_link_ends_when_a_caller_brings_the_record(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It stands in the greeting; the session after that brings nothing new of it."""
+    desk_home = make_home(tmp_path / "desk", 2, "ada")
+    carrier = net()
+    async with (
+        running(tmp_path, carrier, "bob") as (bob,),
+        trio.open_nursery() as nursery,
+    ):
+        desk = await run_home(desk_home, carrier, nursery)
+        phone = await run_home(second_device(tmp_path / "phone", desk_home), carrier, nursery)
+        bob.service.call(FOLLOW, FollowRequest(who=(phone.invite(),)))
+        await wait_all_tasks_blocked()
+        close(desk, phone)
+        assert len(bob.service.call(STATUS, StatusRequest()).links) == 1
+        begun_s = trio.current_time()
+        desk.service.call(ADD_PEER, AddPeerRequest(who=bob.invite()))
+        await wait_all_tasks_blocked()
+        assert trio.current_time() == begun_s
+        (link,) = bob.service.call(STATUS, StatusRequest()).links
+        assert link.device == device_of(desk).hex()
+        assert phone.told("this device has ended")
+        desk.stopping.set()
+        phone.stopping.set()
+
+
+async def test_a_closed_device_hears_of_it_from_one_that_calls(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """An old home that calls nobody: the new one greets it, and carries no session with it."""
+    old_home = make_home(tmp_path / "old", 1, "ada")
+    new_home = second_device(tmp_path / "new", old_home)
+    carrier = net()
+    async with trio.open_nursery() as nursery:
+        old = await run_home(old_home, carrier, nursery)
+        new = await run_home(new_home, carrier, nursery)
+        new.service.call(ADD_PEER, AddPeerRequest(who=old.invite()))
+        await wait_all_tasks_blocked()
+        await old.stop()
+        close(new, old)
+        old = await run_home(old_home, carrier, nursery)
+        await trio.sleep(HOUR_S)
+        assert len(old.told("this device has ended")) == 1
+        assert new.service.call(STATUS, StatusRequest()).links == ()
+        with pytest.raises(ServiceError, match="this device has ended"):
+            old.service.call(POST, PostRequest(text="no more"))
+        new.stopping.set()
         old.stopping.set()
 
 
