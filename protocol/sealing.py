@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_ABYTES,
     crypto_aead_xchacha20poly1305_ietf_decrypt,
     crypto_aead_xchacha20poly1305_ietf_encrypt,
     crypto_scalarmult,
@@ -132,6 +133,8 @@ def open_sealed(
     if sealed.suite != SUITE_X25519_XCHACHA20:
         return None
     for message_key in _message_keys(sealed, secrets):
+        if len(sealed.ciphertext) < crypto_aead_xchacha20poly1305_ietf_ABYTES:
+            raise IntegrityError("a sealed message is shorter than its tag")  # libsodium takes none
         try:
             padded = crypto_aead_xchacha20poly1305_ietf_decrypt(
                 sealed.ciphertext,

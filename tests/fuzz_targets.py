@@ -343,8 +343,14 @@ def _link_targets() -> Iterator[Target]:
 
     greetings = _seeds("link", kind="greeting")
     streams = _seeds("link", kind="session")
-    first = tuple(bytes.fromhex(case["wire"][0])[2:] for case in cases("link", kind="session"))
-    second = tuple(bytes.fromhex(case["wire"][1])[2:] for case in cases("link", kind="session"))
+    first = tuple(
+        bytes.fromhex(case["wire"][0])[2:]
+        for case in cases("link", kind="session", expect="accept")
+    )
+    second = tuple(
+        bytes.fromhex(case["wire"][1])[2:]
+        for case in cases("link", kind="session", expect="accept")
+    )
     yield Target("greeting", decode_greeting, _MALFORMED, greetings, _encodes_alike)
     yield Target("framer", lambda data: NoiseFramer().feed(data), _MALFORMED, streams, check_framer)
     yield Target("handshake", _shake_hands, (HandshakeError, DecryptError), first + second)

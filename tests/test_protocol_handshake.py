@@ -51,7 +51,7 @@ def test_refused_greetings(case: dict[str, Any]) -> None:
         decode_greeting(bytes.fromhex(case["hex"]))
 
 
-@vectors("link", kind="session")
+@vectors("link", kind="session", expect="accept")
 def test_sessions_byte_for_byte(case: dict[str, Any]) -> None:
     """What another implementation of Noise makes of the specification."""
     keys = {

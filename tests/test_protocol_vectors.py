@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from slowlight.protocol.digest import LtHash, frozen_log_state, log_state, offer_digest
-from slowlight.protocol.encoding import pack, put_varint, take_varint, unpack, unzigzag, zigzag
+from slowlight.protocol.encoding import pack, put_varint, unpack, unzigzag, zigzag
 from slowlight.protocol.entry import (
     decode_header,
     encode_header,
@@ -20,71 +18,40 @@ from slowlight.protocol.entry import (
 from slowlight.protocol.errors import DecodeError, IntegrityError
 from slowlight.protocol.frames import (
     MAX_BODY_BYTES,
-    Bye,
-    DigestFrame,
-    Frame,
-    Have,
-    Hello,
-    IdentFrame,
-    ProofFrame,
-    Receipt,
-    RosterPart,
-    RunFrame,
     UnknownFrame,
-    Want,
     decode_frames,
     encode_frame,
 )
 from slowlight.protocol.hashing import short_id, short_prefix
 from slowlight.protocol.ident import decode_ident, root_keys, verify_ident
 from slowlight.protocol.identity import (
-    Accept,
-    Certificate,
-    Inception,
-    Revocation,
-    Rotation,
     SignedRecord,
     commitment,
-    decode_accept,
-    decode_certificate,
     decode_inception,
-    decode_revocation,
-    decode_rotation,
     device_key,
     incept,
     root_key,
     rotation_key,
-    verify_accept,
-    verify_certificate,
-    verify_revocation,
-    verify_rotation,
 )
-from slowlight.protocol.question_frames import More, RangesFrame, Reconcile, SketchFrame
 from slowlight.protocol.roster import Roster, roster_rows, roster_value
 from slowlight.protocol.run import build_run, decode_run, open_run
-from tests.second_decoder import RefusedError, read_header, read_run, read_value, read_varint
+from tests.both_decoders import (
+    DECODERS,
+    MAX_VALUE_BYTES,
+    VERIFIERS,
+    optional,
+    said,
+    shown,
+    verified,
+    whole_varint,
+)
 from tests.vector_files import FOLDER, cases, in_hex, vector_file, vectors
 from tests.vectors.make_core import core_files
-
-MAX_VALUE_BYTES: Final = 1_024
 
 
 def data_of(case: dict[str, Any]) -> bytes:
     """The bytes that a case is about."""
     return bytes.fromhex(case["hex"])
-
-
-def optional(text: str | None) -> bytes | None:
-    """Bytes that may be missing."""
-    return None if text is None else bytes.fromhex(text)
-
-
-def whole_varint(data: bytes) -> int:
-    """One varint and nothing behind it."""
-    value, end = take_varint(data, 0)
-    if end != len(data):
-        raise DecodeError("something follows")
-    return value
 
 
 @pytest.mark.parametrize("name", core_files())
@@ -201,36 +168,6 @@ def test_a_run_that_leads_elsewhere_is_refused(case: dict[str, Any]) -> None:
 
 # Identities
 
-Record = Certificate | Rotation | Revocation | Accept
-DECODERS: Final[dict[str, Callable[[bytes], Inception | Record]]] = {
-    "inception": decode_inception,
-    "certificate": decode_certificate,
-    "rotation": decode_rotation,
-    "revocation": decode_revocation,
-    "accept": decode_accept,
-}
-VERIFIERS: Final[dict[str, Callable[[SignedRecord, bytes], Record]]] = {
-    "certificate": verify_certificate,
-    "rotation": verify_rotation,
-    "revocation": verify_revocation,
-    "accept": verify_accept,
-}
-
-
-def verified(case: dict[str, Any]) -> Record:
-    """Check a record as its reader would."""
-    record = SignedRecord(data_of(case), bytes.fromhex(case["signature"]))
-    key = bytes.fromhex(case["committed" if case["what"] == "rotation" else "root"])
-    return VERIFIERS[case["what"]](record, key)
-
-
-def shown(record: Inception | Record) -> dict[str, Any]:
-    """The fields of a record as the file names them."""
-    fields = {name: getattr(record, name) for name in type(record).__slots__}
-    if isinstance(record, Accept):
-        fields |= record.device._asdict()
-    return {"version": 1, **{name: in_hex(field) for name, field in fields.items()}}
-
 
 @pytest.mark.parametrize("row", vector_file("identity")["root_keys"])
 def test_words_give_every_root_key_back(row: dict[str, Any]) -> None:
@@ -263,7 +200,7 @@ def test_an_inception_that_breaks_a_rule_is_refused(case: dict[str, Any]) -> Non
 def test_records_are_read_verified_and_written_back(what: str) -> None:
     """One test a kind: the cases differ in little."""
     for case in cases("identity", what=what, expect="accept"):
-        record = verified(case)
+        record = verified(data_of(case), case)
         assert shown(record) == case["fields"], case["name"]
         assert record.encode() == data_of(case)
         assert SignedRecord(data_of(case), b"").hash.hex() == case["hash"]
@@ -279,7 +216,7 @@ def test_a_record_of_another_form_is_refused(case: dict[str, Any]) -> None:
 def test_a_record_that_its_key_did_not_sign_is_refused(case: dict[str, Any]) -> None:
     assert DECODERS[case["what"]](data_of(case)).encode() == data_of(case)
     with pytest.raises(IntegrityError):
-        verified(case)
+        verified(data_of(case), case)
 
 
 @pytest.mark.parametrize(("short", "full"), vector_file("identity")["short_ids"]["shown"].items())
@@ -356,43 +293,6 @@ def test_a_digest_is_the_sum_of_its_states(case: dict[str, Any]) -> None:
     assert offer_digest(total.digest(), bytes([1]) * 32).hex() == case["offer"]
 
 
-def said(frame: Frame | UnknownFrame) -> dict[str, Any]:
-    """A frame as the file shows it."""
-    match frame:
-        case UnknownFrame(code):
-            return {"type": "unknown", "code": code}
-        case Hello():
-            kind, fields = "HELLO", dataclasses.asdict(frame)
-        case IdentFrame(data):
-            kind, fields = "IDENT", {"body": data}
-        case RosterPart():
-            kind, fields = "ROSTER", dataclasses.asdict(frame)
-        case DigestFrame():
-            kind, fields = "DIGEST", dataclasses.asdict(frame)
-        case Reconcile():
-            kind, fields = "RECONCILE", {}
-        case SketchFrame(data):
-            kind, fields = "SKETCH", {"body": data}
-        case RangesFrame():
-            kind, fields = "RANGES", dataclasses.asdict(frame)
-        case More():
-            kind, fields = "MORE", dataclasses.asdict(frame)
-        case Want():
-            ranges = [[*wanted[:3], wanted.last_id or b""] for wanted in frame.ranges]
-            kind, fields = "WANT", {"ranges": ranges}
-        case Have():
-            kind, fields = "HAVE", dataclasses.asdict(frame)
-        case RunFrame(data):
-            kind, fields = "RUN", {"body": data}
-        case Receipt():
-            kind, fields = "RECEIPT", dataclasses.asdict(frame)
-        case ProofFrame(data):
-            kind, fields = "PROOF", {"body": data}
-        case Bye():
-            kind, fields = "BYE", dataclasses.asdict(frame)
-    return {"type": kind, **{name: in_hex(field) for name, field in fields.items()}}
-
-
 @vectors("frames", expect="accept")
 def test_frames_are_read_and_written_back(case: dict[str, Any]) -> None:
     frames = list(decode_frames(data_of(case)))
@@ -406,42 +306,3 @@ def test_frames_are_read_and_written_back(case: dict[str, Any]) -> None:
 def test_a_message_that_breaks_a_rule_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(DecodeError):
         list(decode_frames(data_of(case)))
-
-
-# A second decoder, which shares no code with the package
-
-
-def agrees(read: Callable[[bytes], object], case: dict[str, Any], *, accepts: bool) -> Any:
-    """Let the second decoder read a case and hold its verdict to what is expected."""
-    if accepts:
-        return read(data_of(case))
-    with pytest.raises(RefusedError):
-        read(data_of(case))
-    return None
-
-
-@vectors("encoding", what="value")
-def test_a_second_decoder_agrees_about_values(case: dict[str, Any]) -> None:
-    def read(data: bytes) -> object:
-        return read_value(data, MAX_VALUE_BYTES)
-
-    value = agrees(read, case, accepts=case["expect"] == "accept")
-    assert in_hex(value) == case.get("value")
-
-
-@vectors("encoding", what="varint")
-def test_a_second_decoder_agrees_about_varints(case: dict[str, Any]) -> None:
-    assert agrees(read_varint, case, accepts=case["expect"] == "accept") == case.get("value")
-
-
-@vectors("header")
-def test_a_second_decoder_agrees_about_headers(case: dict[str, Any]) -> None:
-    fields = agrees(read_header, case, accepts=case["expect"] == "accept")
-    assert (
-        fields is None or {name: in_hex(field) for name, field in fields.items()} == case["fields"]
-    )
-
-
-@vectors("run")
-def test_a_second_decoder_agrees_about_the_form_of_runs(case: dict[str, Any]) -> None:
-    agrees(read_run, case, accepts=case.get("refused_by") != "form")

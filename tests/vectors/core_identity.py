@@ -351,6 +351,7 @@ BAD_INCEPTIONS: Final[Mapping[str, Mapping[str, bytes]]] = {
     "root_pk and commitment: 32 bytes": {
         "a first root key of 31 bytes": pack([1, bytes(31), bytes(32)]),
         "a first commitment of 33 bytes": pack([1, bytes(32), bytes(33)]),
+        "a number as first root key": pack([1, 2**63 - 1, bytes(55)]),
     },
 }
 

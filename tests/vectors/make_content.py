@@ -164,6 +164,10 @@ UNUSUAL: Final[Mapping[str, tuple[list[Any], bytes]]] = {
         [16, "hi"],
         _pack([16, "hi", *DEFAULTS, *NEWER]),
     ),
+    "a text in an unknown field may be any bytes": (
+        [16, "hi"],
+        b"\xdc\x00\x0d\x10\xa2hi" + b"".join(map(_pack, DEFAULTS)) + b"\xa1\xff",
+    ),
     "wide length fields are allowed": ([16, "hi"], b"\xdc\x00\x02\x10\xd9\x02hi"),
     "a wide kind number is the same kind": ([16, "hi"], b"\x92\xcc\x10\xa2hi"),
     "a wide byte string is the same bytes": ([7, _id(1)], b"\x92\x07\xc5\x00\x20" + _id(1)),

@@ -7,20 +7,21 @@ those of another implementation, noiseprotocol.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from .by_hand import Case, accept, pack, refusals, vector_text
+from .by_hand import Case, accept, pack, refusals, reject, vector_text
 
 NAME: Final = "link.json"
 ABOUT: Final = (
     "kind greeting: hex is the payload of handshake message 2 or 3; ident is judged elsewhere "
     "(ident.json). kind session: a handshake and what follows, hex is all bytes of both ends in "
     "the order of sending; wire: the same, one item for each Noise message with its length, from "
-    "the caller where sender is 0; plain: what it carries. kind prologue: hex is the prologue of "
-    "a network. Keys are X25519 private keys."
+    "the caller where sender is 0; plain: what it carries. Of a session to refuse, sender and "
+    "plain are those of the whole one. kind prologue: hex is the prologue of a network. Keys are "
+    "X25519 private keys."
 )
 TOKEN: Final = bytes(range(16))
 KEYS: Final = {
@@ -92,7 +93,39 @@ def link_text() -> str:
     ]
     sessions = [_session("a session", ""), _session("a session of a network", "mars")]
     refused = refusals(REFUSED, kind="greeting")
-    return vector_text(ABOUT, [*prologues, *greetings, *refused, *sessions], keys=KEYS)
+    cut = list(_broken_sessions(sessions[0]))
+    return vector_text(ABOUT, [*prologues, *greetings, *refused, *sessions, *cut], keys=KEYS)
+
+
+def _broken_sessions(whole: Case) -> Iterator[Case]:
+    """Sessions that end where a message is not what its sender sent."""
+    wire = [bytes.fromhex(each) for each in whole["wire"]]
+    plain = [bytes.fromhex(each) for each in whole["plain"]]
+
+    def altered(number: int, at: int) -> list[bytes]:
+        changed = bytearray(wire[number])
+        changed[at] ^= 1
+        return [*wire[:number], bytes(changed), *wire[number + 1 :]]
+
+    broken = {
+        "an ephemeral key altered": altered(0, 2),
+        "message 1 altered": altered(0, 49),
+        "message 2 altered": altered(1, 60),
+        "the static key of message 3 altered": altered(2, 2),
+        "message 3 altered": altered(2, 100),
+        "a message after the handshake altered": altered(3, 5),
+        "a message repeated": [*wire[:4], wire[3], *wire[5:]],
+        "two messages of one direction changed round": [*wire[:4], wire[5], wire[4], wire[6]],
+        "a message left out": [*wire[:3], *wire[4:]],
+        "a length of 15": [*wire[:6], b"\x00\x0f" + bytes(15)],
+        "the last message cut short": [*wire[:6], wire[6][:-1]],
+    }
+    told = {"kind": "session", "sender": whole["sender"], "plain": plain}
+    for name, parts in broken.items():
+        yield reject(name, "nothing altered", b"".join(parts), network="", **told)
+    yield reject(
+        "a session of another network", "one prologue", b"".join(wire), network="m", **told
+    )
 
 
 def _session(name: str, network: str) -> Case:

@@ -35,6 +35,7 @@ PERIOD: Final = 683
 SECRETS: Final = {BOB: bytes([0xB0]) * 32, CLEO: bytes([0xC0]) * 32, EVE: bytes([0xE0]) * 32}
 EPHEMERAL: Final = bytes(range(32))
 KEY: Final = bytes(range(100, 132))
+TAGS: Final = (b"sl.seal", b"sl.seal-hint")
 CONTENT: Final = msgpack.packb([16, "Meet me where the light is old."])
 
 
@@ -75,6 +76,19 @@ def message(recipients: list[bytes], **changes: Any) -> bytes:
     fields = {"device": ADA, "channel": 2, "seq": 7, "prev": PREV, **changes}
     row = [*fields.values(), recipients, CONTENT]
     return padded(msgpack.packb(row))
+
+
+def openly(plaintext: bytes) -> list[Any]:
+    """Return the row of a seal whose ephemeral key shares 32 zero bytes with everybody."""
+    ephemeral = bytes(32)
+    public = crypto_scalarmult_base(SECRETS[BOB])
+    shared = bytes(32) + ephemeral + public + PERIOD.to_bytes(4, "big")
+    keys = {tag: blake2b(shared, digest_size=32, person=tag).digest() for tag in TAGS}
+    box = crypto_aead_xchacha20poly1305_ietf_encrypt(KEY, b"", bytes(24), keys[b"sl.seal"])
+    hint = keys[b"sl.seal-hint"][:4]
+    bound = b"\0\1" + ephemeral + hint + PERIOD.to_bytes(4, "big") + box
+    text = crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, bound, bytes(24), KEY)
+    return [32, 1, ephemeral, [[hint, PERIOD, box]], text]
 
 
 def case(
@@ -139,7 +153,12 @@ def all_cases() -> list[dict[str, Any]]:
         case("for others", "no hint fits", for_bob, reader=EVE, content=None),
         case("erased key", "its period is not held", for_bob, period=PERIOD + 1, content=None),
         case("unknown suite", "kept unread", sealed(message([BOB]), one, suite=2), content=None),
+        case(
+            "an ephemeral key of small order", "opens nothing", openly(message([BOB])), content=None
+        ),
         case("changed text", "the tag does not fit", changed_text, expect="reject"),
+        case("short text", "no room for a tag", [*for_bob[:4], for_bob[4][:15]], expect="reject"),
+        case("empty text", "no room for a tag", [*for_bob[:4], b""], expect="reject"),
         case("added key", "the keys are bound", dummy, expect="reject"),
         *(
             case(
