@@ -53,7 +53,7 @@ def _stats(result: DbStatsResult, width: int) -> Iterator[Line]:
         (
             "entries",
             f"{result.entries:,}, their payloads {size(result.payload_bytes)},"
-            f" the rest of them {size(result.header_bytes)}",
+            f" headers and keys {size(result.header_bytes)}",
         ),
         ("database", f"{size(result.database_bytes)}, {size(result.free_bytes)} of it free"),
         ("search", f"{size(result.index_bytes)} of index in it"),

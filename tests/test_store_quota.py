@@ -278,3 +278,30 @@ def test_a_stranger_with_a_name_here_is_not_forgotten(store: NodeStore) -> None:
     assert evict_all(store, own, Limits(strangers_bytes=0)) > 0
     assert store.identity_of(known.device) == known.identity
     assert store.held(posts_of(known)) == [(49, 49)]
+
+
+def test_who_was_forgotten_is_no_longer_offered_and_may_come_back(store: NodeStore) -> None:
+    """An offer that was made before says so, readers miss nothing that comes later, and a peer
+    does not take it for amnesia."""
+    own, stranger, later = Person(1), Person(2), Person(3)
+    own.posts(1)
+    stranger.posts(5)
+    later.posts(2)
+    bring(store, own, "own")
+    offers, roster = Offers(store), everything_of(own, stranger)
+    without = offers.index(roster).digest()
+    bring(store, stranger, "peer")
+    assert offers.index(roster).digest() != without
+    counter, last, shown = store.change_counter, store.last_arrival, store.newest_arrival()
+    assert evict_all(store, own, Limits(strangers_bytes=0)) > 0
+    assert store.identity_of(stranger.device) is None
+    assert store.ident(stranger.identity) is None
+    assert store.head(posts_of(stranger)).seq == -1
+    assert offers.index(roster).digest() == without
+    assert store.change_counter > counter
+    assert store.last_arrival >= last
+    bring(store, later, "peer")
+    assert len(store.arrived(after=shown, limit=10)) == 2
+    bring(store, stranger, "peer")
+    assert store.held(posts_of(stranger)) == [(0, 4)]
+    assert len(store.arrived(after=shown, limit=10)) == 7
