@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,8 +14,10 @@ from .verbs import Verb
 
 if TYPE_CHECKING:
     from ..node.operation import Person
-    from ..node.people_operations import FollowOutcome, FollowsResult, ProfileView
+    from ..node.people_operations import FollowDepth, FollowOutcome, FollowsResult, ProfileView
     from .shell import Shell
+
+MOST_NEWEST: Final = 1_000_000
 
 WHO_HELP = (
     "WHO is a name you gave, the name in a profile, a short id such as k3v9-7qpm-x2da, a whole id,"
@@ -23,22 +25,51 @@ WHO_HELP = (
 )
 
 
+def _read_depth(
+    _context: click.Context, _option: click.Parameter, value: str
+) -> tuple[FollowDepth, int]:
+    """Read ``everything``, ``headers``, or how many of the newest posts; empty: as it was."""
+    match value:
+        case "" | "everything" | "headers":
+            return value, 0
+        case _ if value.isdecimal() and 1 <= int(value) <= MOST_NEWEST:
+            return "newest", int(value)
+        case _:
+            raise click.BadParameter(
+                f"{value!r} is not everything, headers, or a number up to {MOST_NEWEST:,}"
+            )
+
+
 @click.command(
     "follow",
     cls=Verb,
-    examples=("slowlight follow ada", "slowlight follow - < crew.txt"),
-    help=f"Follow people: their posts are fetched and kept from now on.\n\n{WHO_HELP}",
+    examples=(
+        "slowlight follow ada",
+        "slowlight follow ada --depth 50",
+        "slowlight follow - < crew.txt",
+    ),
+    help=(
+        "Follow people: their posts are fetched and kept from now on. Follow them again to change"
+        f" the depth; what is here stays.\n\n{WHO_HELP}"
+    ),
 )
 @click.argument("who", nargs=-1, required=True, shell_complete=complete_who)
+@click.option(
+    "--depth",
+    metavar="DEPTH",
+    default="",
+    callback=_read_depth,
+    help="everything (as usual), headers (no texts), or how many of the newest posts.",
+)
 @click.pass_obj
-def follow_command(shell: Shell, who: Sequence[str]) -> None:
+def follow_command(shell: Shell, who: Sequence[str], depth: tuple[FollowDepth, int]) -> None:
     """Follow people."""
     from ..node.operation import MAX_WHO
     from ..node.people_operations import FOLLOW, FollowRequest, FollowResult
 
     with shell.node("follow") as node:
         parts = [
-            node.call(FOLLOW, FollowRequest(who=part)).outcomes
+            node.call(FOLLOW, FollowRequest(who=part, depth=depth[0], n=depth[1])).outcomes
             for part in in_parts(names_from(who), MAX_WHO)
         ]
     result = FollowResult(outcomes=tuple(chain.from_iterable(parts)))
@@ -96,7 +127,9 @@ def _follows(result: FollowsResult) -> Iterator[Line]:
         yield line("Nobody is followed yet.")
     for follow in result.follows:
         waiting = () if follow.held else (Span("  nothing has arrived yet", Style.FAINT),)
-        yield line(_label(follow.person), *waiting)
+        shallow = {"newest": f"  newest {follow.n:,}", "headers": "  headers only"}
+        depth = shallow.get(follow.depth, "")
+        yield line(_label(follow.person), Span(depth, Style.FAINT), *waiting)
 
 
 @click.command(

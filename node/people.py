@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from ..protocol.content import Follow, Withdraw, decode_content, split_payload
 from ..protocol.content_fields import MAX_IDS
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, Entry
+from ..protocol.roster import Depth
 from ..store.base import LogKey, NodeStore
 from .author import Author
 from .clock import WallClock
@@ -17,6 +18,7 @@ from .links import Links
 from .names import Meant, check_petname, find_who
 from .peering import Peering
 from .people_operations import (
+    FollowDepth,
     FollowOutcome,
     FollowRequest,
     FollowResult,
@@ -32,6 +34,12 @@ from .views import Views
 from .walk import newest_first
 
 _CHANNELS: Final = (CHANNEL_POSTS,)
+_EVERYTHING: Final = (int(Depth.EVERYTHING), 0)
+_DEPTHS: Final[Mapping[int, FollowDepth]] = {
+    Depth.EVERYTHING: "everything",
+    Depth.NEWEST: "newest",
+    Depth.STUBS: "headers",
+}
 
 
 class People:
@@ -56,19 +64,27 @@ class People:
         """Follow people: all in one commit, and nobody twice."""
         meant = [self._someone_else(who) for who in request.who]
         before = {
-            follow.identity
+            follow.identity: (follow.depth, follow.n)
             for follow in self._store.follows(self._author.identity)
             if set(_CHANNELS) <= set(follow.channels)
         }
-        new = _without_doubles([one.identity for one in meant if one.identity not in before])
-        if len(before) + len(new) > MAX_FOLLOWS:
+        asked = _depth_of(request)
+        new = _without_doubles(
+            [
+                one.identity
+                for one in meant
+                if one.identity not in before or asked not in (None, before[one.identity])
+            ]
+        )
+        if len(before.keys() | set(new)) > MAX_FOLLOWS:
             raise ServiceError(
                 Code.INVALID,
                 f"a node follows at most {MAX_FOLLOWS:,} identities",
                 "slowlight unfollow someone first",
             )
         if new:
-            contents = [Follow(identity=identity) for identity in new]
+            depth, n = asked or _EVERYTHING
+            contents = [Follow(identity=identity, depth=depth, n=n) for identity in new]
             self._author.write(CHANNEL_IDENTITY, contents)
             self._links.interest_changed()
         for one in meant:
@@ -103,6 +119,8 @@ class People:
                 FollowView(
                     person=views.person(follow.identity),
                     channels=follow.channels,
+                    depth=_DEPTHS.get(follow.depth, "everything"),
+                    n=follow.n,
                     held=self._store.identity(follow.identity) is not None,
                 )
                 for follow in self._store.follows(identity)
@@ -164,6 +182,24 @@ class People:
 
     def _views(self) -> Views:
         return Views(self._store, self._author.identity)
+
+
+def _depth_of(request: FollowRequest) -> tuple[int, int] | None:
+    """Return depth and number of entries as they stand in a follow; None: none was asked for.
+
+    Raises:
+        ServiceError: the number of entries does not fit the depth (``invalid``).
+    """
+    if (request.depth == "newest") != (request.n > 0):
+        raise ServiceError(
+            Code.INVALID,
+            "the newest entries need a number above 0, and nothing else has one",
+            "slowlight follow WHO --depth 50",
+        )
+    if not request.depth:
+        return None
+    found = next(number for number, name in _DEPTHS.items() if name == request.depth)
+    return int(found), request.n
 
 
 def _without_doubles(identities: Sequence[bytes]) -> list[bytes]:

@@ -5,18 +5,26 @@ The conventions are those of `operation`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta
 
 from .operation import Operation, Person, Request, Result, View, Who, WhoList
 
+FollowDepth: TypeAlias = Literal["", "everything", "newest", "headers"]
+"""How much of a log is fetched: all of it, its newest entries, or no texts at all."""
+
 
 class FollowRequest(Request, frozen=True):
-    """Follow people: one signed entry for each who is not followed yet, all in one commit."""
+    """Follow people: one signed entry for each who is not followed yet, or not so deep, all in one
+    commit."""
 
     who: WhoList
     """An invite also adds its node as a peer."""
+    depth: FollowDepth = ""
+    """Empty: everything of whom is not followed yet, and as before of others."""
+    n: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """Entries of each log where the depth is ``newest``, else 0."""
 
 
 class FollowOutcome(View, frozen=True):
@@ -57,6 +65,9 @@ class FollowView(View, frozen=True):
 
     person: Person
     channels: tuple[int, ...]
+    depth: FollowDepth
+    n: int
+    """Entries of each log where the depth is ``newest``, else 0."""
     held: bool
     """Whether anything of them has arrived here."""
 

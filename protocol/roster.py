@@ -56,7 +56,7 @@ class RosterRow(NamedTuple):
 class Roster:
     """A set of wishes with its name; immutable."""
 
-    __slots__ = ("_channels", "hash", "rows")
+    __slots__ = ("_channels", "_shallow", "hash", "rows")
 
     def __init__(self, rows: Iterable[RosterRow]) -> None:
         """Sort the rows.
@@ -73,6 +73,9 @@ class Roster:
             raise ValueError(f"no peer would take this roster: {error}") from error
         self.hash: Final = hash32(PERSON_ROSTER, pack(value))
         self._channels: dict[bytes, frozenset[int]] = {}
+        self._shallow: Final = {
+            row[:2]: row for row in self.rows if row.depth is not Depth.EVERYTHING
+        }
         shared: dict[frozenset[int], frozenset[int]] = {}  # most identities want the same few
         for identity, of_identity in itertools.groupby(self.rows, key=lambda row: row.identity):
             channels = frozenset((CHANNEL_IDENTITY, *(row.channel for row in of_identity)))
@@ -81,6 +84,10 @@ class Roster:
     def wants(self, identity: bytes, channel: int) -> bool:
         """Say whether a channel of an identity is of interest."""
         return channel in self._channels.get(identity, ())
+
+    def shallow(self, identity: bytes, channel: int) -> RosterRow | None:
+        """Return the row of a channel of which not everything is wanted, if it is such a one."""
+        return self._shallow.get((identity, channel))
 
     def channels(self, identity: bytes) -> frozenset[int]:
         """Return the channels of an identity that are of interest, channel 0 included; none if the

@@ -513,7 +513,9 @@ class LogStore(Protocol):
 
     def holes(self, roster: Roster) -> Iterator[WantRange]:
         """Yield the gaps below the newest held entry of each log that a roster wants, and up to
-        `MAX_PAYLOAD_HOLES` ranges of stubs whose payload is wanted; all as far as they stand.
+        `MAX_PAYLOAD_HOLES` ranges of stubs whose payload is wanted; all as far as they stand. Of a
+        log of which headers are enough no payload is wanted; gaps below the newest entries are
+        yielded also where no more than those are.
 
         Each range carries the id of its last entry, which is held or for which the entry above
         it vouches. Costs nothing for logs without gaps and stubs. Of a forked log, also what

@@ -11,7 +11,7 @@ from ..protocol.content import Delete, Edit, decode_content, split_payload
 from ..protocol.deletion import is_lasting, ordered_ranges
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, Entry
 from ..protocol.frames import WantRange
-from ..protocol.roster import Roster
+from ..protocol.roster import Depth, Roster
 from .base import MAX_PAYLOAD_HOLES, LogKey
 from .derived import links_of_post
 from .lives import LifeClock
@@ -143,7 +143,8 @@ class MemoryBodies:
         left = MAX_PAYLOAD_HOLES
         for key, seqs in self._holes.items():
             log = self._logs[key]
-            if not roster.wants(log.identity, key.channel):
+            row = roster.shallow(log.identity, key.channel)
+            if not roster.wants(log.identity, key.channel) or (row and row.depth is Depth.STUBS):
                 continue
             for first, last in _ranges(seqs):
                 if not left:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..protocol.frames import WantRange
-from ..protocol.roster import Roster
+from ..protocol.roster import Depth, Roster
 from .base import MAX_PAYLOAD_HOLES
 from .marks import MAX_MARKS_PER_LOG, Mark, MarkKind, laid
 from .sqlite_database import Database
@@ -71,7 +71,8 @@ def payload_holes(database: Database, roster: Roster) -> Iterator[WantRange]:
         """,
         (MAX_HOLES_READ,),
     ):
-        if not roster.wants(identity, channel):
+        row = roster.shallow(identity, channel)
+        if not roster.wants(identity, channel) or (row and row.depth is Depth.STUBS):
             continue
         if wanted and wanted[0] == log and wanted[1] == seq + 1:
             wanted = (log, seq, *wanted[2:])

@@ -34,6 +34,7 @@ from ..protocol.reconcile import Reconciler
 from ..protocol.roster import Roster
 from ..protocol.run import Run, decode_run
 from ..store.base import Ingested, Item, LogStore, Outcome
+from .depth import wanted_holes
 from .missing import Missing
 from .offers import OfferIndex, Offers
 from .progress import Progress
@@ -147,12 +148,13 @@ class Incoming:
     def restart(self) -> None:
         """The peer did not know what we want: its next digest answers that."""
         self.phase = Phase.AWAITING_DIGEST
+        self._holes_asked = False  # what it sent for them was as deep as it thought
         self._sketch = self._ranges = None
         self._digest_pending = False
 
     def held_digest(self) -> bytes:
         """Return the digest of an offer of which nothing would be wanted, or nothing."""
-        if next(iter(self._store.holes(self.roster)), None) is not None:
+        if next(wanted_holes(self._store, self.roster), None) is not None:
             return b""
         return self.satisfied or self._offers.index(self.roster).digest()
 
@@ -492,7 +494,7 @@ class Incoming:
         self._digest_pending = False
         if not self._holes_asked:
             self._holes_asked = True
-            frames = self._want(list(self._store.holes(self.roster)))
+            frames = self._want(list(wanted_holes(self._store, self.roster)))
             if frames:
                 self.phase = Phase.FETCHING
                 return frames

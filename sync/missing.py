@@ -10,6 +10,7 @@ from ..protocol.ident import records_id
 from ..protocol.roster import Roster
 from ..store.base import LogEnding, LogStore
 from ..store.serving import within
+from .depth import lowest_wanted
 from .endings import endings_named
 from .offers import Offers
 
@@ -55,6 +56,9 @@ class Missing:
         end = MAX_SEQ if ending is None else ending.seq
         held = [each for each in self._store.held(key) if each.first <= end]
         first = min(held[-1].last, end) + 1 if held else self._store.floor(key)
+        identity = self._store.identity_of(key.device)
+        if identity is not None:
+            first = max(first, lowest_wanted(roster, identity, key.channel, last))
         if first <= last:
             yield from within(WantRange(state.log, first, last, None), ending)
         elif proof is None and state.id:

@@ -35,6 +35,7 @@ from ..protocol.sketch import SketchPart
 from ..protocol.version_sketch import LogDelta
 from ..store.base import LogKey, LogStore
 from .delivered import SentLog
+from .depth import lowest_wanted, only_headers, stubs_of
 from .offers import OfferIndex, Offers
 from .outbox import Outbox
 from .progress import Progress
@@ -231,7 +232,12 @@ class Outgoing:
 
     def _push_from(self, key: LogKey, first: int, state: LogState) -> None:
         """Let a log wait from an entry on, as far as it did not do so before."""
-        first = max(first, self._queued.get(state.log, -1) + 1, self._has(state.log) + 1)
+        first = max(
+            first,
+            self._queued.get(state.log, -1) + 1,
+            self._has(state.log) + 1,
+            self._lowest_wanted(key, state.seq),
+        )
         if first <= state.seq:
             self._queued[state.log] = state.seq
             self._outbox.add(key, first, state.seq, end_known=False)
@@ -242,6 +248,12 @@ class Outgoing:
             return names
         known = (log[:SHORT_HASH_BYTES] for log in chain(self._peer_has, self._peer_records))
         return names.difference(known)
+
+    def _lowest_wanted(self, key: LogKey, newest: int) -> int:
+        identity = self._store.identity_of(key.device)
+        if identity is None or self.roster is None:
+            return 0
+        return lowest_wanted(self.roster, identity, key.channel, newest)
 
     def _has(self, log: bytes) -> int:
         return self._peer_has.get(log, -1)
@@ -272,10 +284,13 @@ class Outgoing:
                 self._want_records(wanted.log)
             elif self._covers(key) and self._holds_end(key, wanted):
                 end_known = wanted.last_id is not None
+                first = wanted.first
+                if not first and not end_known:  # of a log that the peer does not know yet
+                    first = self._lowest_wanted(key, wanted.last)
                 self._queued[wanted.log] = max(wanted.last, self._queued.get(wanted.log, -1))
                 self._outbox.add(
                     key,
-                    wanted.first,
+                    first,
                     wanted.last,
                     end_known=end_known,
                     end_id=wanted.last_id,
@@ -416,7 +431,7 @@ class Outgoing:
             self._digest_due = True
             self._peer_complete = False
             return
-        first = max(before, self._has(state.log)) + 1
+        first = max(max(before, self._has(state.log)) + 1, self._lowest_wanted(key, last))
         if first <= last:
             self._queued[state.log] = max(last, self._queued.get(state.log, -1))
             self._outbox.add(key, first, last, end_known=False)
@@ -436,6 +451,9 @@ class Outgoing:
         run = self._outbox.pop_run(max_bytes=MAX_RUN_BYTES, now_ms=now_ms)
         if run is None:
             return None
+        identity = self._store.identity_of(key.device)
+        if identity and self.roster and only_headers(self.roster, identity, key.channel):
+            run = stubs_of(run)
         self._runs_sent += 1
         self._progress.runs_out += 1
         self._progress.entries_out += run.count

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from slowlight.node.config import Config
+from slowlight.node.errors import ServiceError
 from slowlight.node.operation import MAX_WHO
+from slowlight.node.people_operations import FOLLOW, FollowRequest
 from tests.command_line import Desk
 from tests.people import Person
 
@@ -192,3 +195,32 @@ def test_blocking_and_taking_it_back(desk: Desk) -> None:
     assert desk.type("unblock", "bob").out.startswith("Not blocked before: bob@")
     assert desk.type("block", "nobody").code == 3
     assert desk.type("block", "ada").code == 2
+
+
+def test_a_follow_may_be_shallow_and_be_changed(desk: Desk) -> None:
+    """The newest fifty, then headers, then everything; the list shows which."""
+    assert desk.type("follow", "bob", "--depth", "50").out.startswith("Following bob@")
+    assert desk.type("follow", "bob", "--depth", "50").out.startswith("Already following bob@")
+    assert desk.type("follow", "bob").out.startswith("Already following bob@")
+    assert desk.type("follows").out.endswith("  newest 50\n")
+    assert desk.type("follow", "bob", "--depth", "headers").out.startswith("Following bob@")
+    (one,) = desk.type("follows", "--json").json["follows"]
+    assert (one["depth"], one["n"]) == ("headers", 0)
+    assert desk.type("follow", "bob", "--depth", "everything").out.startswith("Following bob@")
+    (one,) = desk.type("follows", "--json").json["follows"]
+    assert (one["depth"], one["n"]) == ("everything", 0)
+    for wrong in ("0", "-1", "some", "1000001"):
+        ending = desk.type("follow", "bob", "--depth", wrong)
+        assert ending.code == 2
+        assert ending.err
+
+
+@pytest.mark.parametrize(("depth", "n"), [("newest", 0), ("headers", 3), ("", 3)])
+def test_a_program_that_asks_for_half_a_depth_is_told(desk: Desk, depth: str, n: int) -> None:
+    """Only the newest entries have a number, and they need one."""
+    request = FollowRequest(who=("bob",), depth=depth, n=n)  # type: ignore[arg-type]
+    with (
+        desk.open_client(desk.home, Config(), "follow") as client,
+        pytest.raises(ServiceError, match="number above 0"),
+    ):
+        client.call(FOLLOW, request)
