@@ -64,6 +64,7 @@ _COMPLETION: Final = "_SLOWLIGHT_COMPLETE"
             "config": Listed("settings", "See the settings, and where each comes from"),
         },
         "More": {
+            "doctor": Listed("doctor", "Find out what keeps this node from its work"),
             "db": Listed("db", "Look after the database: check, back up, compact"),
             "demo": Listed("demo", "Watch two nodes carry a real conversation"),
             "sim": Listed("simulating", "Let a real conversation come to a node"),

@@ -12,7 +12,7 @@ EXIT_CODES: Final = """\
 What the exit code says; the numbers never change their meaning.
 
     0  done; also where there was nothing left to change
-    1  an error that no other number names
+    1  an error that no other number names; "doctor" found something to mend
     2  a wrong command, argument or setting
     3  nothing to do, nothing new, or not found
     4  the home is in use, holds no identity, or its passphrase is missing or wrong

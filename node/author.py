@@ -69,6 +69,16 @@ class Author:
         self._on_written = on_written
         self._may_sign = may_sign
 
+    def objection(self) -> str:
+        """Return why this device must not write posts now; empty: it may."""
+        try:
+            self._may_sign()
+            require_open(self._store, self.identity, self.device, CHANNEL_POSTS)
+            self._own_head(CHANNEL_POSTS)
+        except ServiceError as error:
+            return error.message
+        return ""
+
     def write(
         self,
         channel: int,

@@ -73,6 +73,37 @@ class ServiceResult(Result, frozen=True):
     dry_run: bool
 
 
+class CheckView(View, frozen=True):
+    """One thing that was looked at."""
+
+    name: Literal[
+        "home",
+        "key",
+        "database",
+        "disk",
+        "clock",
+        "network",
+        "ports",
+        "firewall",
+        "multicast",
+        "peers",
+    ]
+    state: Literal["ok", "note", "bad"]
+    """``note``: it works, and could be better. ``bad``: something does not work."""
+    text: str
+    fixes: tuple[str, ...] = ()
+    """What to type, one after the other; those of ours begin with ``slowlight``."""
+
+
+class DoctorResult(Result, frozen=True):
+    """Whether a node can do its work on this machine."""
+
+    home: str
+    checks: tuple[CheckView, ...]
+    bad: int
+    """How many are bad."""
+
+
 class ConfigItem(View, frozen=True):
     """One setting."""
 

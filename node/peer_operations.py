@@ -98,6 +98,8 @@ class StatusResult(Result, frozen=True):
     """Logs that are known to be forked, own ones among them."""
     own_forks: int = 0
     """Those of own devices that still write."""
+    objection: str = ""
+    """Why this device must not sign now; empty: it may."""
     freshness: tuple[FreshView, ...] = ()
     waiting: tuple[WaitingView, ...] = ()
     """What waits for each peer."""

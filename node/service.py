@@ -313,6 +313,7 @@ class Service:
             purge_due=self._store.purge_due(),
             forks=totals.forks,
             own_forks=self._forks.own_open() if totals.forks else 0,
+            objection=self._author.objection(),
             freshness=self._delivery.freshness(request.top),
             waiting=self._delivery.waiting(),
             storage=self._upkeep.classes(),
