@@ -57,7 +57,10 @@ def _checks(shell: Shell, result: DoctorResult) -> Iterator[Line]:
 
 def _check(shell: Shell, check: CheckView) -> Iterator[Line]:
     head = Span(f" {check.name}".ljust(_COLUMN - len(_STATES[check.state].text)))
-    first, *rest = prose(check.text, shell.screen.width, indent=_COLUMN) or [()]
+    if " " not in check.text:  # a path stays whole, so that it can be copied
+        yield (_STATES[check.state], head, Span(check.text))
+        return
+    first, *rest = prose(check.text, shell.screen.width, indent=_COLUMN)
     yield (_STATES[check.state], head, *first[1:])
     yield from rest
     for fix in check.fixes:

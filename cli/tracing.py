@@ -153,6 +153,7 @@ def _unknown(one: HolderView, entry: EntryView) -> str:
         "never_met": "never met, so nobody knows what it wants or has",
         "no_link": f"follows {whom}, but this node has no link to it; others may carry it there",
         "partial": "keeps only a part of this log: its newest entries, or no texts",
+        "blocked": f"is not sent it from here: you block {whom}",
         "void": "is not sent it: the entry does not count (slowlight show)",
         "fork": "nothing is known: the log forks here, and this is one of its branches",
     }.get(one.why, "nothing is known")

@@ -21,6 +21,8 @@ from ..store.base import (
     Peer,
     PeerMemory,
 )
+from ..sync.offers import offered_of
+from .blocks import blocks_of
 from .clock import WallClock, rfc3339
 from .delivery_operations import (
     FreshView,
@@ -138,8 +140,11 @@ class Delivery:
         return nodes
 
     def _rosters(self, nodes: list[_Node]) -> Mapping[bytes, Roster | None]:
+        """Return what is offered of each roster, by the hash of the whole one."""
         wanted = {node.memory.roster for node in nodes if node.memory and node.memory.roster}
-        return {each: self._store.roster(each) for each in wanted}
+        blocked = frozenset(blocks_of(self._store, self._clock()))
+        whole = {each: self._store.roster(each) for each in wanted}
+        return {name: offered_of(each, blocked) if each else None for name, each in whole.items()}
 
     def _answered(self, held: HeldEntry) -> Mapping[bytes, int]:
         """Return which devices wrote an answer to an entry, and when the first one came."""
@@ -181,6 +186,8 @@ class Delivery:
             return "unknown", "void", 0
         if not traced.arrival or self._on_branch(held):
             return "unknown", "fork", 0
+        if held.identity in blocks_of(self._store, self._clock()):
+            return "unknown", "blocked", 0
         if memory is None:
             return "unknown", "never_met", 0
         roster = rosters.get(memory.roster)
@@ -190,7 +197,8 @@ class Delivery:
             return "not_wanted", "", 0
         if _is_partial(roster, held.identity, traced.log.channel):
             return "unknown", "partial", 0
-        delivered = node.delivered if node.delivered.holds_for(memory) else NOTHING_DELIVERED
+        holds = node.delivered.holds_for(memory, roster.hash)
+        delivered = node.delivered if holds else NOTHING_DELIVERED
         if delivered.arrival >= traced.arrival:
             return "confirmed", "", delivered.confirmed_ms
         if _was_sent(delivered, traced):
@@ -238,8 +246,9 @@ class Delivery:
                 heard_ms = max(node.delivered.heard_ms, now_ms)
                 heard[node.identity] = max(heard.get(node.identity, 0), heard_ms)
         stalest: list[tuple[int, bytes]] = []
+        blocked = blocks_of(self._store, self._clock())
         for follow in self._store.follows(self._identity):
-            if follow.identity == self._identity:
+            if follow.identity == self._identity or follow.identity in blocked:
                 continue
             as_of_ms = heard.get(follow.identity, 0)
             said = self._store.entry(follow.entry) if as_of_ms else None
@@ -302,7 +311,8 @@ class Delivery:
     def _lacking(self, node: _Node, roster: Roster) -> int:
         """Count the entries that a device wants and has not confirmed."""
         memory, delivered = node.memory, node.delivered
-        arrival = delivered.arrival if memory and delivered.holds_for(memory) else 0
+        holds = memory is not None and delivered.holds_for(memory, roster.hash)
+        arrival = delivered.arrival if holds else 0
         if arrival >= self._store.last_arrival:
             return 0
         return sum(

@@ -29,6 +29,7 @@ Why: TypeAlias = Literal[
     "partial",
     "void",
     "fork",
+    "blocked",
 ]
 """Why it may not be there.
 
@@ -37,7 +38,8 @@ before this entry was here. ``exchanging``: a link is open and not done. ``calls
 it is known, it has to call. ``no_link``: it follows the author, but this node talks to none of its
 devices; others may carry it. ``partial``: it keeps only the newest entries or headers of that log.
 ``void``: the entry does not count and is sent to nobody. ``fork``: it stands on a branch of a
-forked log, and about those nothing is confirmed."""
+forked log, and about those nothing is confirmed. ``blocked``: this node blocks the author, and
+passes on nothing of theirs."""
 
 
 class TraceRequest(Request, frozen=True):

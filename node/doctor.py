@@ -158,9 +158,11 @@ def _disk(home: Home, machine: Machine) -> CheckView:
 def _clock(now_ms: int, answers: _Answers | None) -> CheckView:
     set_it = ("timedatectl set-ntp true",)
     if not FIRST_LIGHT_MS <= now_ms < LAST_YEAR_MS:
-        shown = rfc3339(now_ms) or "no date at all"
         return CheckView(
-            name="clock", state="bad", text=f"it shows {shown}, which cannot be", fixes=set_it
+            name="clock",
+            state="bad",
+            text=f"it shows {_date(now_ms)}, which cannot be",
+            fixes=set_it,
         )
     known = [
         peer.clock
@@ -277,11 +279,11 @@ def _peers(now_ms: int, answers: _Answers | None) -> CheckView:
         return CheckView(name="peers", state="ok", text=f"{connected} of {total} connected")
     last_ms = max(peer.last_contact_ms for peer in answers.peers)
     if not last_ms or now_ms - last_ms > LONG_AGO_MS:
-        met = f"the last one was met {rfc3339(last_ms)}" if last_ms else "none was ever met"
+        met = f"the last one was met {_date(last_ms)}" if last_ms else "none was ever met"
         return CheckView(
             name="peers", state="note", text=f"{total}; {met}", fixes=("slowlight sync",)
         )
-    return CheckView(name="peers", state="ok", text=f"{total}, last met {rfc3339(last_ms)}")
+    return CheckView(name="peers", state="ok", text=f"{total}, last met {_date(last_ms)}")
 
 
 def _failed(name: Literal["home", "key", "database"], failure: ServiceError) -> CheckView:
@@ -290,6 +292,12 @@ def _failed(name: Literal["home", "key", "database"], failure: ServiceError) -> 
     said = [failure.message] if is_command or not failure.hint else [failure.message, failure.hint]
     fixes = (failure.hint,) if is_command else ()
     return CheckView(name=name, state="bad", text="; ".join(said), fixes=fixes)
+
+
+def _date(t_ms: int) -> str:
+    """Return a moment as ``2026-03-01 12:00 UTC``."""
+    written = rfc3339(t_ms)
+    return f"{written[:16].replace('T', ' ')} UTC" if written else "no date at all"
 
 
 def _peers_named(number: int) -> str:

@@ -274,16 +274,18 @@ class PeerMemory:
 class Delivered:
     """What a peer is known to have, for people who ask.
 
-    It counts only as long as the peer is the same as when it was noted: see `holds_for`.
+    It counts only as long as the peer is the same, wants the same, and is offered the same of it:
+    see `holds_for`.
     """
 
     nonce: bytes = b""
-    """As in `PeerMemory`, when it was noted; so are the next two."""
+    """As in `PeerMemory`, when it was noted; so is the next."""
     counter: int = 0
-    roster: bytes = b""
+    offered: bytes = b""
+    """Hash of the part of its roster that was offered to it: all but who was blocked here."""
     arrival: int = 0
     """Number of the arrival (`LogStore.last_arrival`) up to which it has confirmed that it lacks
-    nothing of what its roster wants; 0: none."""
+    nothing of what was offered; 0: none."""
     confirmed_ms: int = 0
     """When it did so last, by this node's clock; 0: never."""
     heard_ms: int = 0
@@ -292,13 +294,15 @@ class Delivered:
     sent: tuple[SentRange, ...] = ()
     """What it was sent since it confirmed, at most `MAX_SENT_RANGES`, the newest at the end."""
 
-    def holds_for(self, memory: PeerMemory) -> bool:
-        """Say whether the peer is still the one that confirmed, and wants the same.
+    def holds_for(self, memory: PeerMemory, offered: bytes) -> bool:
+        """Say whether the peer is still the one that confirmed, and is offered the same.
 
         That it is an older copy of itself shows when it greets, and is noted then.
+
+        Args:
+            offered: hash of the part of its roster that is offered to it now.
         """
-        same = (self.nonce, self.roster) == (memory.nonce, memory.roster)
-        return same and self.nonce != b""
+        return self.nonce != b"" and (self.nonce, self.offered) == (memory.nonce, offered)
 
 
 MAX_SENT_RANGES: Final = 1_024

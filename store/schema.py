@@ -341,7 +341,7 @@ _DELIVERY: Final = (
         device BLOB NOT NULL UNIQUE,
         nonce BLOB NOT NULL,
         counter INTEGER NOT NULL,
-        roster BLOB NOT NULL,
+        offered BLOB NOT NULL,
         arrival INTEGER NOT NULL,
         confirmed_ms INTEGER NOT NULL,
         heard_ms INTEGER NOT NULL,

@@ -20,7 +20,7 @@ from .sqlite_entries import prefix_of
 from .sqlite_peers import SqlitePeers
 
 _SELECT: Final = (
-    "SELECT nonce, counter, roster, arrival, confirmed_ms, heard_ms, sent, device FROM delivered"
+    "SELECT nonce, counter, offered, arrival, confirmed_ms, heard_ms, sent, device FROM delivered"
 )
 
 
@@ -42,13 +42,13 @@ class SqliteDelivery(SqlitePeers):
         with self._database.writing():
             self._database.write("DELETE FROM delivered WHERE device = ?", (device,))
             self._database.write(
-                "INSERT INTO delivered (device, nonce, counter, roster, arrival, confirmed_ms,"
+                "INSERT INTO delivered (device, nonce, counter, offered, arrival, confirmed_ms,"
                 " heard_ms, sent) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     device,
                     delivered.nonce,
                     delivered.counter,
-                    delivered.roster,
+                    delivered.offered,
                     delivered.arrival,
                     delivered.confirmed_ms,
                     delivered.heard_ms,
@@ -118,7 +118,7 @@ def forget_beyond(database: Database) -> None:
 
 def _delivered_of(row: Any) -> Delivered:
     """Return what is in a row of `_SELECT`."""
-    nonce, counter, roster, arrival, confirmed_ms, heard_ms, sent, _device = row
+    nonce, counter, offered, arrival, confirmed_ms, heard_ms, sent, _device = row
     ranges = msgspec.msgpack.decode(sent, type=list[tuple[bytes, int, int]])
     sent_ranges = tuple(SentRange(*each) for each in ranges)
-    return Delivered(nonce, counter, roster, arrival, confirmed_ms, heard_ms, sent_ranges)
+    return Delivered(nonce, counter, offered, arrival, confirmed_ms, heard_ms, sent_ranges)

@@ -27,11 +27,14 @@ class DeliveryNotes:
         self._kept = self._noted = store.delivered(device)
         sent.remember(self._noted.sent)
 
-    def note(self, memory: PeerMemory, now_ms: int, *, heard: bool, confirmed: bool) -> None:
+    def note(
+        self, memory: PeerMemory, offered: bytes, now_ms: int, *, heard: bool, confirmed: bool
+    ) -> None:
         """Take up how a session stands.
 
         Args:
             memory: what is remembered of the peer by now.
+            offered: hash of what is offered to it.
             heard: we have everything that it offered.
             confirmed: it has confirmed that it lacks nothing.
         """
@@ -42,27 +45,27 @@ class DeliveryNotes:
             self._noted = Delivered(
                 memory.nonce,
                 memory.counter,
-                memory.roster,
+                offered,
                 self._store.last_arrival,
                 now_ms,
                 self._noted.heard_ms,
             )
 
-    def known(self, memory: PeerMemory) -> Delivered:
-        """Return what the peer is known to have."""
-        if self._noted.holds_for(memory) and self._noted.counter <= memory.counter:
+    def known(self, memory: PeerMemory, offered: bytes) -> Delivered:
+        """Return what the peer is known to have; arguments as for `note`."""
+        if self._noted.holds_for(memory, offered) and self._noted.counter <= memory.counter:
             return replace(self._noted, sent=self._sent.ranges())
         return Delivered(
             memory.nonce,
             memory.counter,
-            memory.roster,
+            offered,
             heard_ms=self._noted.heard_ms,
             sent=self._sent.ranges(),
         )
 
-    def keep(self, memory: PeerMemory) -> None:
-        """Let the store remember it, if it is news."""
-        known = self.known(memory)
+    def keep(self, memory: PeerMemory, offered: bytes) -> None:
+        """Let the store remember it, if it is news; arguments as for `note`."""
+        known = self.known(memory, offered)
         if known != self._kept:
             self._kept = known
             self._store.remember_delivered(self._device, known)

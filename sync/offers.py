@@ -229,9 +229,7 @@ class Offers:
 
     def chosen(self, roster: Roster) -> Roster:
         """Return the part of a roster that may be offered."""
-        if self.blocked.isdisjoint(roster.identities):
-            return roster
-        return Roster(row for row in roster.rows if row.identity not in self.blocked)
+        return offered_of(roster, self.blocked)
 
     def index(self, roster: Roster) -> OfferIndex:
         """Return the up-to-date index of a roster."""
@@ -246,3 +244,10 @@ class Offers:
             self._indexes.move_to_end(roster.hash)
             index.refresh()
         return index
+
+
+def offered_of(roster: Roster, blocked: frozenset[bytes]) -> Roster:
+    """Return the part of a roster that may be offered where these identities are blocked."""
+    if blocked.isdisjoint(roster.identities):
+        return roster
+    return Roster(row for row in roster.rows if row.identity not in blocked)

@@ -141,6 +141,11 @@ class Outgoing:
                 self._digest_due = True
                 self._peer_complete = False
 
+    @property
+    def offered(self) -> bytes:
+        """Hash of the part of its roster that is offered to the peer; empty: not known yet."""
+        return b"" if self.roster is None else self._offers.chosen(self.roster).hash
+
     def _offers_log(self, identity: bytes, channel: int) -> bool:
         """Say whether the peer wants a log, and may have it."""
         return (

@@ -121,7 +121,7 @@ class Session:
     @property
     def peer_state(self) -> tuple[PeerMemory, Delivered]:
         """What is remembered of the peer by now, and what it is known to have."""
-        return self._memory, self._notes.known(self._memory)
+        return self._memory, self._notes.known(self._memory, self._outgoing.offered)
 
     @property
     def in_sync(self) -> bool:
@@ -193,7 +193,8 @@ class Session:
 
     def _note_delivered(self, now_ms: int) -> None:
         heard, confirmed = self._incoming.complete, self._outgoing.complete
-        self._notes.note(self._memory, now_ms, heard=heard, confirmed=confirmed)
+        offered = self._outgoing.offered
+        self._notes.note(self._memory, offered, now_ms, heard=heard, confirmed=confirmed)
 
     def store_changed(self) -> None:
         """The store got entries from elsewhere; offer them to this peer."""
@@ -460,7 +461,7 @@ class Session:
         if memory != self._memory:
             self._memory = memory
             self._store.remember_peer(self._peer_device, memory)
-        self._notes.keep(memory)
+        self._notes.keep(memory, self._outgoing.offered)
 
     def _close(self, reason: ByeReason = ByeReason.DONE, text: str = "") -> None:
         """Queue our BYE, with the digest of all that the peer confirmed if that is news.

@@ -117,6 +117,7 @@ def test_who_has_it_and_who_does_not_yet() -> None:
         (holder("bob", "unknown", "no_link"), "follows you, but this node has no link to it"),
         (holder("bob", "unknown", "partial"), "keeps only a part of this log"),
         (holder("bob", "unknown", "void"), "is not sent it: the entry does not count"),
+        (holder("bob", "unknown", "blocked"), "is not sent it from here: you block"),
         (holder("bob", "unknown", "fork"), "nothing is known: the log forks here"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from slowlight.node.blocking_operations import BLOCK, UNBLOCK, BlockRequest, UnblockRequest
 from slowlight.node.delivery_operations import TRACE, TraceRequest, TraceResult
 from slowlight.node.links import LiveLink
 from slowlight.node.peer_operations import STATUS, StatusRequest, StatusResult, SyncCounts
@@ -225,6 +226,28 @@ def test_followers_without_a_link_are_named_up_to_a_bound(
     traced = world.trace(world.post())
     assert [(one.knowledge, one.why) for one in traced.holders] == [("unknown", "no_link")] * 2
     assert traced.more == 1
+
+
+def test_who_is_blocked_is_passed_on_to_nobody(world: World) -> None:
+    """Nor does it count as confirmed afterwards what a peer was never offered."""
+    mallory, bob = Person(2), Person(3)
+    entry, own = mallory.post(), world.post()
+    world.receive(mallory)
+    world.peer(bob)
+    world.met(bob, world.ada, mallory.identity, arrival=all_of(world), confirmed_ms=START_MS)
+    assert world.known(entry, bob)[0] == "confirmed"
+    world.service.call(BLOCK, BlockRequest(who=(mallory.identity.hex(),)))
+    assert world.known(entry, bob) == ("unknown", "blocked", 0)
+    assert world.known(own, bob)[0] == "waiting"  # until it confirms the smaller offer
+    world.met(bob, world.ada, arrival=all_of(world), confirmed_ms=START_MS)
+    memory = world.made.store.peer_memory(bob.device)
+    world.met(bob, world.ada, mallory.identity)
+    store = world.made.store
+    smaller = Delivered(memory.nonce, 0, memory.roster, all_of(world), START_MS)
+    store.remember_delivered(bob.device, smaller)
+    assert world.known(own, bob)[0] == "confirmed"
+    world.service.call(UNBLOCK, UnblockRequest(who=(mallory.identity.hex(),)))
+    assert world.known(entry, bob)[0] == "waiting"
 
 
 def test_what_does_not_count_is_said_to_be_with_nobody(world: World) -> None:

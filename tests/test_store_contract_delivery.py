@@ -117,11 +117,11 @@ def test_those_met_longest_ago_are_forgotten_first(
 def test_what_was_confirmed_counts_for_the_same_peer_alone() -> None:
     """Not for a store that was begun anew, nor for one that wants something else."""
     memory_then = replace(NO_MEMORY, nonce=b"n" * 8, counter=3, roster=b"r" * 32)
-    assert DELIVERED.holds_for(memory_then)
-    assert DELIVERED.holds_for(replace(memory_then, counter=4))
-    assert not DELIVERED.holds_for(replace(memory_then, nonce=b"m" * 8))
-    assert not DELIVERED.holds_for(replace(memory_then, roster=b"s" * 32))
-    assert not NOTHING_DELIVERED.holds_for(NO_MEMORY)
+    assert DELIVERED.holds_for(memory_then, b"r" * 32)
+    assert DELIVERED.holds_for(replace(memory_then, counter=4), b"r" * 32)
+    assert not DELIVERED.holds_for(replace(memory_then, nonce=b"m" * 8), b"r" * 32)
+    assert not DELIVERED.holds_for(memory_then, b"s" * 32)
+    assert not NOTHING_DELIVERED.holds_for(NO_MEMORY, b"")
 
 
 def test_followers_are_those_who_have_not_taken_it_back(store: NodeStore) -> None:

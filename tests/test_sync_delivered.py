@@ -17,7 +17,8 @@ def known(node: Node, peer: Node) -> Delivered:
     """What a node knows of what a peer has, if that counts."""
     device = peer.owner.device
     delivered = node.store.delivered(device)
-    return delivered if delivered.holds_for(node.store.peer_memory(device)) else Delivered()
+    memory = node.store.peer_memory(device)
+    return delivered if delivered.holds_for(memory, memory.roster) else Delivered()
 
 
 def two() -> tuple[Person, Node, Node]:
@@ -84,7 +85,7 @@ def test_who_wants_something_else_has_confirmed_nothing_of_it() -> None:
     meet(home, reader)
     before = known(home, reader)
     assert before.arrival == home.store.last_arrival  # Carol's post among it, which he never wanted
-    assert not home.store.roster(before.roster).wants(carol.identity, 1)  # type: ignore[union-attr]
+    assert not home.store.roster(before.offered).wants(carol.identity, 1)  # type: ignore[union-attr]
     reader.roster = roster_of(ada, carol)
     link = Link(home, reader)
     for session in link.ends:
@@ -92,9 +93,8 @@ def test_who_wants_something_else_has_confirmed_nothing_of_it() -> None:
     assert link.talk()
     assert reader.holds_all(carol)
     memory, told = link.ends[0].peer_state
-    assert told.holds_for(memory)
-    assert home.store.roster(memory.roster) == home.store.roster(told.roster)
-    assert told.roster != before.roster
+    assert told.holds_for(memory, memory.roster)
+    assert told.offered != before.offered
 
 
 def test_a_peer_that_lost_its_memory_has_confirmed_nothing() -> None:
