@@ -37,6 +37,6 @@ class MemoryArrivals:
         counts = Counter(
             (log.identity, log.key, log.entries[seq].via)
             for n, (log, seq) in enumerate(self._places[arrival:], start=arrival + 1)
-            if self._number_of[log.key, seq] == n
+            if seq in log.entries and self._number_of[log.key, seq] == n
         )
         return [Arrived(*of, entries) for of, entries in sorted(counts.items())]

@@ -15,7 +15,6 @@ from .base import (
     PeerMemory,
     SentRange,
 )
-from .sqlite_database import Database
 from .sqlite_entries import prefix_of
 from .sqlite_peers import SqlitePeers
 
@@ -106,14 +105,6 @@ class SqliteDelivery(SqlitePeers):
             (identity,),
         )
         return [follower for (follower,) in rows]
-
-
-def forget_beyond(database: Database) -> None:
-    """Entries were taken out: their numbers are given again, and no peer has confirmed those."""
-    database.write(
-        "UPDATE delivered SET arrival = (SELECT coalesce(max(n), 0) FROM entry)"
-        " WHERE arrival > (SELECT coalesce(max(n), 0) FROM entry)"
-    )
 
 
 def _delivered_of(row: Any) -> Delivered:

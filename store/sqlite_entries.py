@@ -242,6 +242,8 @@ class EntryTable:
             (n, n, n, end),
         )
         self._database.write("DELETE FROM entry WHERE n = ?", (n,))
+        # Numbers are used once: peers have confirmed them, and readers go on behind them.
+        self._database.write("UPDATE upkeep SET newest = max(newest, ?)", (n,))
         self._database.write("DELETE FROM arrival WHERE n = ?", (start,))
         seq = first + n - start
         parts = [

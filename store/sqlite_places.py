@@ -19,7 +19,6 @@ from ..protocol.hashing import ZERO_HASH
 from ..protocol.identity import decode_certificate
 from .intervals import Held
 from .sqlite_database import Database
-from .sqlite_delivery import forget_beyond
 from .sqlite_entries import EntryTable
 from .sqlite_quarantine import has_lost_head, settle_head
 
@@ -68,7 +67,7 @@ def mend_places(database: Database, mismatches: Sequence[Mismatch], *, now_ms: i
         _hold_what_arrived(database, log, held[log], now_ms)
     for n in _orphans(database):
         database.write("DELETE FROM entry WHERE n = ?", (n,))
-    forget_beyond(database)
+        database.write("UPDATE upkeep SET newest = max(newest, ?)", (n,))
     for log in _misheaded(database):
         _lower_head(database, log, now_ms)
 

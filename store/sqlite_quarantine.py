@@ -16,7 +16,6 @@ from ..protocol.hashing import ZERO_HASH
 from .base import OWN
 from .intervals import Held
 from .sqlite_database import Database
-from .sqlite_delivery import forget_beyond
 from .sqlite_edits import forget_edits
 from .sqlite_entries import EntryTable
 from .sqlite_people import relearn
@@ -68,7 +67,6 @@ def _take_out(database: Database, log: int, lost: Sequence[Fault], now_ms: int) 
             if n is not None:
                 database.write("DELETE FROM edited WHERE post = ?", (n,))
                 entries.take_out(n)
-    forget_beyond(database)
     settle_head(database, log)
     channel, identity = database.row(
         "SELECT l.channel, d.identity FROM log AS l JOIN device AS d ON d.n = l.device"

@@ -45,6 +45,7 @@ PLENTY = 10 * LITTLE_FREE_BYTES
 STATS = DbStatsResult(
     entries=9,
     payload_bytes=1,
+    header_bytes=1,
     database_bytes=1,
     free_bytes=0,
     log_bytes=0,

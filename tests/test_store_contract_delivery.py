@@ -55,6 +55,18 @@ def test_a_stub_that_is_filled_arrives_anew(store: NodeStore) -> None:
     assert store.arrival_of(ada.log()[1].id) == whole
 
 
+def test_a_stub_that_came_last_gets_another_number_too(store: NodeStore) -> None:
+    """Numbers are used once."""
+    ada = Person(1)
+    ada.posts(1)
+    meet(store, ada)
+    take(store, ada.run(stubs={0}))
+    stub = store.arrival_of(ada.log()[0].id)
+    assert stub == store.last_arrival
+    take(store, ada.run())
+    assert store.arrival_of(ada.log()[0].id) == store.last_arrival == stub + 1
+
+
 def test_what_arrived_since_is_counted_by_log_and_by_who_brought_it(store: NodeStore) -> None:
     """From the middle of what came together, too."""
     me, ada = Person(9), Person(1)
