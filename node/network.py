@@ -30,6 +30,7 @@ from .exchange import DialError
 from .greetings import ENDED, OWN_END, is_ended, may_greet
 from .keys import DeviceKeys
 from .logs import Log, no_log
+from .own_proof import keep_own_proof, own_proof
 from .peering import token_for
 from .switchboard import BeforeSending, Dialled, Switchboard, sends_freely
 
@@ -154,7 +155,7 @@ class Caller:
                     peer.box_public,
                     greet=lambda: own_greeting(
                         self._store,
-                        self._identity,
+                        self._device,
                         token_for(self._store, peer.device),
                         now_ms=self._clock(),
                     ),
@@ -214,17 +215,18 @@ def prove(static: bytes, greeting: Greeting) -> tuple[VerifiedIdent, bytes]:
 
 
 def own_greeting(
-    store: NodeStore, identity: bytes, token: bytes = b"", *, now_ms: int = 0
+    store: NodeStore, device: bytes, token: bytes = b"", *, now_ms: int = 0
 ) -> Greeting:
     """Return what this node says of itself in a handshake.
 
     Args:
+        device: the own one.
         now_ms: what its clock shows; 0: it does not tell.
+
+    Raises:
+        ServiceError: nothing proves it any more (``integrity``).
     """
-    ident = store.ident(identity)
-    if ident is None:
-        raise RuntimeError("the store has lost its own identity")
-    return Greeting(ident.encode(), token, now_ms)
+    return Greeting(own_proof(store, device, now_ms=now_ms).encode(), token, now_ms)
 
 
 def link_keys(keys: DeviceKeys, config: Config, random_bytes: RandomBytes) -> LinkKeys:
@@ -253,6 +255,7 @@ def make_board(
         raise ServiceError(
             Code.NO_IDENTITY, "this home has keys but no identity yet", "slowlight init"
         )
+    keep_own_proof(store, keys.device)
     caller = Caller(
         store, identity, keys.device, link_keys(keys, config, random_bytes), carrier, clock=clock
     )
@@ -320,7 +323,7 @@ def make_reception(
 
     return Reception(
         link_keys(keys, config, random_bytes),
-        greet=lambda: own_greeting(store, board.identity, now_ms=clock()),
+        greet=lambda: own_greeting(store, keys.device, now_ms=clock()),
         decide=decide,
         on_link=on_link,
         on_refusal=on_refusal,

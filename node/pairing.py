@@ -219,7 +219,7 @@ class Pairing:
         known = self._store.identity(self._identity)
         hello = PairingHello(
             bytes(RANDOM_BYTES),
-            own_greeting(self._store, self._identity).ident,
+            own_greeting(self._store, self._device).ident,
             tuple(self._addresses())[:MAX_ADDRESSES],
             name or (known.name if known else ""),
         )

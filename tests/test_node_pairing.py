@@ -174,7 +174,7 @@ async def test_a_node_without_a_network_says_so_at_once(
 
 def hello_of(node: Running) -> PairingHello:
     """What somebody says who has stolen nothing, and poses as a node."""
-    ident = own_greeting(node.made.store, node.service.identity).ident
+    ident = own_greeting(node.made.store, node.made.home.keys.device_keys().device).ident
     return PairingHello(bytes(32), ident, (), "ada")
 
 

@@ -385,7 +385,7 @@ async def test_the_certificate_of_a_friend_does_not_open_the_door(
             "ada:1",
             link_keys(eve.made.home.keys.device_keys(), Config(), seeded(77)),
             ada.made.home.keys.device_keys().box.public,
-            greet=lambda: own_greeting(bob.made.store, bob.service.identity),
+            greet=lambda: own_greeting(bob.made.store, bob.made.home.keys.device_keys().device),
             decide=believe,
         )
         assert await link.receive() == []
@@ -405,7 +405,7 @@ async def call_as(node: Running, other: Running, carrier: MemoryCarrier) -> Link
         f"{other.made.home.path.name}:1",
         keys,
         other.made.home.keys.device_keys().box.public,
-        greet=lambda: own_greeting(node.made.store, node.service.identity),
+        greet=lambda: own_greeting(node.made.store, node.made.home.keys.device_keys().device),
         decide=believe,
     )
 
@@ -589,12 +589,12 @@ async def test_a_peer_that_breaks_the_protocol_is_dialled_ever_less_often(
 async def answer_with_rubbish(made: NodeHome, listener: MemoryListener) -> None:
     """Take every call, prove who one is, and talk nonsense."""
     keys = link_keys(made.home.keys.device_keys(), Config(), seeded(5))
-    identity = made.store.identity_of(made.home.keys.device_keys().device) or b""
+    device = made.home.keys.device_keys().device
     while True:
         link = await respond(
             await listener.accept(),
             keys,
-            greet=lambda: own_greeting(made.store, identity),
+            greet=lambda: own_greeting(made.store, device),
             decide=believe,
             promise=memory_promise(0.0),
         )
