@@ -81,7 +81,9 @@ def _facts(fork: ForkView) -> Iterator[tuple[str, str]]:
 
 
 def _branch(branch: ForkBranchView) -> str:
-    return branch.id if branch.held else f"{branch.id} (not here)"
+    if not branch.held:
+        return f"{branch.id} (not here)"
+    return f"{branch.id} (void)" if branch.void else branch.id
 
 
 def _meaning(fork: ForkView) -> str:

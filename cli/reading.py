@@ -248,6 +248,7 @@ _VOID: Final = {
 _FORK: Final = {
     "common": "its log forks further up; this entry is valid",
     "branch": "its device signed something else under the same number: slowlight forks",
+    "selected": "its log forks below; its author named this branch, so it is valid",
 }
 """Where an entry of a forked log stands."""
 

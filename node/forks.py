@@ -48,8 +48,13 @@ class Forks:
         )
 
     def _branch(self, entry_id: bytes) -> ForkBranchView:
-        held = self._store.entry(entry_id) is not None
-        return ForkBranchView(id=entry_id.hex(), short_id=short_id(entry_id), held=held)
+        held = self._store.entry(entry_id)
+        return ForkBranchView(
+            id=entry_id.hex(),
+            short_id=short_id(entry_id),
+            held=held is not None,
+            void=held is not None and held.void is not None,
+        )
 
     def _label_and_closed(self, forked: ForkedLog) -> tuple[str, bool]:
         standing = self._store.standing(forked.identity)

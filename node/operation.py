@@ -67,9 +67,10 @@ class Operation(Generic[Q, R]):
     result: type[R]
 
 
-ForkPlace: TypeAlias = Literal["", "common", "branch"]
-"""Where an entry of a forked log stands: below the fork and valid like any other, or on one of the
-branches, which say different things under one number. Empty: no fork of its log is known."""
+ForkPlace: TypeAlias = Literal["", "common", "branch", "selected"]
+"""Where an entry of a forked log stands: below the fork and valid like any other; on one of the
+branches, which say different things under one number; or on the one that its author named in
+ending the log, and valid. Empty: no fork of its log is known."""
 
 
 class Person(View, frozen=True):

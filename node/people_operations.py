@@ -93,6 +93,8 @@ class ForkBranchView(View, frozen=True):
     short_id: str
     held: bool
     """Whether it is here, so that it can be shown."""
+    void: bool = False
+    """Whether its author has ended the log elsewhere, so that it does not count."""
 
 
 class ForkView(View, frozen=True):

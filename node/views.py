@@ -164,7 +164,10 @@ class Views:
         proof = self._forks[held.log]
         if proof is None:
             return ""
-        return "common" if place_in(proof, held.entry.seq) is Place.COMMON else "branch"
+        if place_in(proof, held.entry.seq) is Place.COMMON:
+            return "common"
+        is_selected = held.void is None and self._store.ending(held.log) is not None
+        return "selected" if is_selected else "branch"
 
     def is_deleted(self, entry_id: bytes) -> bool:
         """Say whether the author of an entry deleted it, as far as is known here."""

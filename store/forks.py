@@ -25,7 +25,7 @@ from ..protocol.fork import (
 from ..protocol.frames import WantRange
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import BLOCK, Run, build_run, open_run, rebuild_run
-from .base import Ingested, LogKey, Outcome
+from .base import OWN, Ingested, LogEnding, LogKey, Outcome
 from .ingest import RefusedError, filled_stub
 from .serving import as_sent, longest_run
 
@@ -54,8 +54,9 @@ class Main(Protocol):
         """Return the highest sequence number that is held; -1 if there is none."""
         ...
 
-    def signed_from(self, seq: int) -> Run | None:
-        """Return stubs from a held entry up to the next kept signature; None if there is none."""
+    def stubs_from(self, seq: int) -> Run | None:
+        """Return stubs from a held entry up to the next kept signature of its block; up to where
+        nothing more is held, without one, if there is none; None: the entry is not held."""
         ...
 
 
@@ -76,9 +77,13 @@ Kept = dict[tuple[int, bytes], KeptEntry]
 class Fork:
     """A forked log: its proof, and what is kept of it beside the main branch."""
 
-    def __init__(self, proof: ForkProof, kept: Kept | None = None) -> None:
+    def __init__(
+        self, proof: ForkProof, kept: Kept | None = None, ending: LogEnding | None = None
+    ) -> None:
         self.proof = proof
         self.kept: Final[Kept] = kept or {}
+        self.ending: Final = ending
+        """Where a record ends the log: it vouches for the id there."""
         self.proof_changed = False
         self.written: Final[set[tuple[int, bytes]]] = set()
         """What was added or got its payload."""
@@ -89,9 +94,25 @@ class Fork:
         """The lowest sequence number that is proven to have two entries."""
         return self.proof.frozen_from
 
-    def copy(self) -> Fork:
-        """Return the same fork, of which nothing has changed yet."""
-        return Fork(self.proof, dict(self.kept))
+    def copy(self, ending: LogEnding | None) -> Fork:
+        """Return the same fork, of which nothing has changed yet but where it ends."""
+        return Fork(self.proof, dict(self.kept), ending)
+
+    @property
+    def vouched(self) -> tuple[int, bytes] | None:
+        """Number and id of the entry below the freeze, if the proof vouches for it."""
+        vouched_id = self.proof.vouched_id
+        return None if vouched_id is None else (self.frozen_from - 1, vouched_id)
+
+    def selects(self, entries: Sequence[Entry], main: Main) -> bool:
+        """Say whether a record ends the log at one of these entries, or above one of them."""
+        if self.ending is None or not self.ending.id or self.ending.seq < self.frozen_from:
+            return False
+        return any(
+            ends_at(self.ending, entry.seq, entry.id) or main.id_below(entry.seq) == entry.id
+            for entry in entries
+            if entry.seq >= self.frozen_from
+        )
 
     def takes(self, seq: int) -> bool:
         """Say whether entries of this number are still taken of a branch."""
@@ -106,7 +127,31 @@ class Fork:
                 for branch in self.proof.branches
             )
             or entry_id in self.named_below(seq + 1)
+            or ends_at(self.ending, seq, entry_id)
         )
+
+    def put_aside(self, entries: Sequence[KeptEntry]) -> None:
+        """Keep what leaves the main branch.
+
+        What was held before stays, whole; only where that has happened already, and others
+        wrote it, there has to be room.
+        """
+        has_room = len(self.kept) < MAX_KEPT_ENTRIES
+        for kept in entries:
+            if not (has_room or kept.via == OWN):
+                continue
+            place = kept.entry.seq, kept.entry.id
+            self.kept[place] = kept
+            self.written.add(place)
+            self.dropped.discard(place)
+
+    def take_back(self, entries: Sequence[KeptEntry]) -> None:
+        """Forget what joins the main branch."""
+        for kept in entries:
+            place = kept.entry.seq, kept.entry.id
+            del self.kept[place]
+            self.written.discard(place)
+            self.dropped.add(place)
 
     def named_below(self, seq: int) -> set[bytes]:
         """Return the ids that kept entries of number ``seq`` name as their ``prev``."""
@@ -151,7 +196,7 @@ class Fork:
     def wants(self, log: bytes, main: Main) -> Iterator[WantRange]:
         """Yield what is missing: what is common, what joins the branches to it, and payloads.
 
-        The state of the log does not tell how much of it is held, so nobody else asks.
+        The state of a frozen log does not tell how much of it is held, so nobody else asks.
         """
         if main.top() < self.frozen_from - 1:
             yield WantRange(log, main.top() + 1, self.frozen_from - 1, None)
@@ -223,6 +268,22 @@ class Fork:
         return added, payloads
 
 
+def ends_at(ending: LogEnding | None, seq: int, entry_id: bytes) -> bool:
+    """Say whether a record ends a log with this entry."""
+    return ending is not None and (ending.seq, ending.id) == (seq, entry_id)
+
+
+def widened(hole: WantRange, floor: int) -> WantRange:
+    """Return a gap of a log that forked and ended down to the beginning of its block.
+
+    Where the branches part is not known before what lies below the gap has come.
+
+    Args:
+        floor: what is below is not kept here.
+    """
+    return hole._replace(first=min(hole.first, max(floor, hole.last // BLOCK * BLOCK)))
+
+
 def below_freeze(hole: WantRange, frozen_from: int | None) -> Iterator[WantRange]:
     """Yield what is wanted of a gap of the main branch: nothing from the freeze on.
 
@@ -251,7 +312,14 @@ class Finding(NamedTuple):
 
 
 def judge_run(
-    key: LogKey, run: Run, main: Main, fork: Fork | None, *, received_ms: int, via: str
+    key: LogKey,
+    run: Run,
+    main: Main,
+    fork: Fork | None,
+    ending: LogEnding | None,
+    *,
+    received_ms: int,
+    via: str,
 ) -> Finding | Run:
     """Take a run that leaves the held branch, or one of a forked log.
 
@@ -263,7 +331,7 @@ def judge_run(
         RefusedError: malformed, forged, or on a branch that is not taken here.
     """
     try:
-        entries = _proven_entries(run, main, fork)
+        entries = _proven_entries(run, main, fork, ending)
     except DecodeError as error:
         raise RefusedError(Outcome.MALFORMED, str(error)) from error
     except IntegrityError as error:
@@ -282,12 +350,12 @@ def judge_run(
             return build_run(*key, run.prev, filled, run.signature)
     else:
         signed = _signed(key, run.prev, entries, run.signature, main, fork)
-        held = main.signed_from(difference)
+        held = _held_from(key, difference, main, fork)
         proof = None if signed is None or held is None else _proof_of(held, signed)
         if proof is None:
             raise RefusedError(Outcome.CONFLICT, _REASON)
         if fork is None:
-            fork = _new_fork(proof)
+            fork = _new_fork(proof, ending)
         else:
             fork.settle_on(proof)
     added = payloads = 0
@@ -303,7 +371,13 @@ def judge_run(
 
 
 def judge_proof(
-    proof: ForkProof, main: Main, fork: Fork | None, *, received_ms: int, via: str
+    proof: ForkProof,
+    main: Main,
+    fork: Fork | None,
+    ending: LogEnding | None,
+    *,
+    received_ms: int,
+    via: str,
 ) -> Finding:
     """Take a proof: keep the best one that it leads to, and the branches that it shows.
 
@@ -317,13 +391,14 @@ def judge_proof(
     except IntegrityError as error:
         raise RefusedError(Outcome.FORGED, str(error)) from error
     if fork is None:
-        fork = _new_fork(proof)
+        fork = _new_fork(proof, ending)
     else:
         fork.settle_on(proof)
     for branch in proof.branches:
         shown = _as_run(proof, branch)
         difference = _lowest_difference(branch.prev, branch.stubs, main)
-        held = None if difference is None else main.signed_from(difference)
+        key = LogKey(proof.device, proof.channel)
+        held = None if difference is None else _held_from(key, difference, main, fork)
         better = None if held is None else _proof_of(held, shown)
         if better is not None:
             fork.settle_on(better)
@@ -350,8 +425,8 @@ def _proof_of(held: Run, other: Run) -> ForkProof | None:
         return None
 
 
-def _new_fork(proof: ForkProof) -> Fork:
-    fork = Fork(proof)
+def _new_fork(proof: ForkProof, ending: LogEnding | None) -> Fork:
+    fork = Fork(proof, None, ending)
     fork.proof_changed = True
     return fork
 
@@ -360,13 +435,15 @@ def _as_run(proof: ForkProof, branch: Branch) -> Run:
     return build_run(proof.device, proof.channel, branch.prev, branch.stubs, branch.signature)
 
 
-def _proven_entries(run: Run, main: Main, fork: Fork | None) -> list[Entry]:
+def _proven_entries(
+    run: Run, main: Main, fork: Fork | None, ending: LogEnding | None
+) -> list[Entry]:
     """Return the entries of a run that its signature proves, or something that is held."""
     if run.signature is not None:
         return open_run(run)
     entries = rebuild_run(run)
     last, end = run.last, entries[-1].id
-    if end in (main.id_at(last), main.id_below(last)):
+    if end in (main.id_at(last), main.id_below(last)) or ends_at(ending, last, end):
         return entries
     if fork is not None and fork.names(last, end):
         return entries
@@ -390,11 +467,13 @@ def _is_ordinary(run: Run, entries: Sequence[Entry], main: Main, fork: Fork) -> 
 
     Nothing that begins above the freeze continues it; but stubs there may get their payload.
     """
-    if run.signature is None and entries[-1].id not in (
-        main.id_at(run.last),
-        main.id_below(run.last),
-    ):
+    end = run.last, entries[-1].id
+    known = main.id_at(run.last), main.id_below(run.last)
+    is_proven = run.signature is not None or end == fork.vouched or ends_at(fork.ending, *end)
+    if not is_proven and end[1] not in known:
         return False
+    if fork.selects(entries, main):
+        return True
     return run.first < fork.frozen_from or all(
         main.id_at(entry.seq) is not None for entry in entries
     )
@@ -409,6 +488,14 @@ def _is_linked(prev: bytes, entries: Sequence[Entry], main: Main, fork: Fork) ->
         for place in told
         for seq, entry_id in [place]
     )
+
+
+def _held_from(key: LogKey, seq: int, main: Main, fork: Fork | None) -> Run | None:
+    """Return held entries from ``seq`` on up to a signature, of whatever lies beside as well."""
+    held = main.stubs_from(seq)
+    if held is None or held.signature is not None:
+        return held
+    return _signed(key, held.prev, rebuild_run(held), None, main, fork)
 
 
 def _signed(
@@ -426,7 +513,7 @@ def _signed(
         if (seq + 1) % BLOCK == 0:
             return None
         if main.id_below(seq) == end:
-            above = main.signed_from(seq + 1)
+            above = main.stubs_from(seq + 1)
             if above is None:
                 return None
             chain += rebuild_run(above)

@@ -7,7 +7,7 @@ costs no proof, then `prove`; what is left is writing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..protocol.entry import Entry, LogHead, encode_header, hash_header, verify_entry
 from ..protocol.errors import DecodeError, IntegrityError, SlowlightError
@@ -15,6 +15,8 @@ from ..protocol.identity import MAX_DEVICES, MAX_LOGS_PER_DEVICE
 from ..protocol.run import BLOCK, Run, open_run
 from .base import Ingested, LogEnding, LogKey, Outcome
 from .intervals import Held
+
+_ANOTHER_BRANCH: Final = "another branch of this log is held: its author forked"
 
 IdAt = Callable[[int], bytes]
 """Returns the id of the entry with this sequence number, which must be held."""
@@ -51,29 +53,40 @@ def from_floor(proven: Proven, prev: bytes, floor: int) -> tuple[Proven, bytes]:
     return proven._replace(entries=proven.entries[below:]), proven.entries[below - 1].id
 
 
-def is_duplicate(run: Run, touched: Sequence[Held], id_at: IdAt) -> bool:
+def is_duplicate(
+    run: Run, touched: Sequence[Held], id_at: IdAt, ending: LogEnding | None = None
+) -> bool:
     """Say whether every entry of a run is held and its last id is the held one.
 
-    Whether their payloads are held as well is for the caller to look up: a stub can be filled.
+    A run without signature up to the end of a log, where another entry than the end is held, may
+    lead to the end. Whether their payloads are held as well is for the caller to look up: a stub
+    can be filled.
     """
-    return any(
-        each.first <= run.first and run.last <= each.last for each in touched
-    ) and run.last_id in (None, id_at(run.last))
+    if not any(each.first <= run.first and run.last <= each.last for each in touched):
+        return False
+    held = id_at(run.last)
+    off_branch = ending is not None and ending.seq == run.last and ending.id not in (b"", held)
+    return run.last_id == held or (run.last_id is None and not off_branch)
 
 
 def prove(
-    run: Run, touched: Sequence[Held], id_at: IdAt, ending: LogEnding | None = None
+    run: Run,
+    touched: Sequence[Held],
+    id_at: IdAt,
+    ending: LogEnding | None = None,
+    vouched: tuple[int, bytes] | None = None,
 ) -> Proven:
     """Prove a run by its signature or by what is held, and compare it with what is held.
 
     Args:
         touched: the held intervals that overlap or adjoin the run.
         ending: where a signed record ends the log; the record vouches for the id there.
+        vouched: number and id of an entry for which a fork proof vouches.
 
     Raises:
         RefusedError: malformed, forged, or another branch of the log than the one held.
     """
-    expected = _expected_end(run, touched, id_at, ending)
+    expected = _expected_end(run, touched, id_at, ending, vouched)
     trusted = expected is not None and run.last_id in (None, expected)
     try:
         entries = open_run(run, trusted_end=expected if trusted else None)
@@ -81,19 +94,34 @@ def prove(
     except DecodeError as error:
         raise RefusedError(Outcome.MALFORMED, str(error)) from error
     except IntegrityError as error:
+        if _leads_to_end(run, ending):
+            raise RefusedError(Outcome.CONFLICT, _ANOTHER_BRANCH) from error
         raise RefusedError(Outcome.FORGED, str(error)) from error
     if (expected is not None and not trusted) or _leaves_branch(run, entries, touched, id_at):
-        raise RefusedError(
-            Outcome.CONFLICT, "another branch of this log is held: its author forked"
-        )
+        raise RefusedError(Outcome.CONFLICT, _ANOTHER_BRANCH)
     return Proven(entries, signature)
 
 
+def _leads_to_end(run: Run, ending: LogEnding | None) -> bool:
+    """Say whether a run without signature is what a record says that the log ends with."""
+    if ending is None or not ending.id or ending.seq != run.last or run.signature is not None:
+        return False
+    try:
+        open_run(run, trusted_end=ending.id)
+    except (DecodeError, IntegrityError):
+        return False
+    return True
+
+
 def _expected_end(
-    run: Run, touched: Sequence[Held], id_at: IdAt, ending: LogEnding | None
+    run: Run,
+    touched: Sequence[Held],
+    id_at: IdAt,
+    ending: LogEnding | None,
+    vouched: tuple[int, bytes] | None,
 ) -> bytes | None:
     """Return the id that the last entry of a run must have because it or the next is held, or
-    because a record names it."""
+    because a record or a fork proof names it."""
     for each in touched:
         if each.first <= run.last <= each.last:
             return id_at(run.last)
@@ -101,6 +129,8 @@ def _expected_end(
             return each.prev
     if ending is not None and ending.id and ending.seq == run.last:
         return ending.id
+    if vouched is not None and vouched[0] == run.last:
+        return vouched[1]
     return None
 
 

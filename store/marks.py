@@ -91,3 +91,15 @@ def without(mark: Mark, seq: int) -> list[Mark]:
 def mark_at(marks: Iterable[Mark], seq: int) -> Mark | None:
     """Return the mark that covers an entry, or None."""
     return next((mark for mark in marks if mark.first <= seq <= mark.last), None)
+
+
+def without_own_reasons(marks: Iterable[Mark], first: int, last: int) -> list[Mark]:
+    """Return marks without what of ``first..last`` nobody ordered: others stand there now."""
+    left: list[Mark] = []
+    for mark in marks:
+        if mark.ordered_by or mark.last < first or mark.first > last:
+            left.append(mark)
+            continue
+        parts = mark._replace(last=first - 1), mark._replace(first=last + 1)
+        left += [part for part in parts if part.first <= part.last]
+    return left

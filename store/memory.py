@@ -51,9 +51,10 @@ from .base import (
     TimelinePost,
     Totals,
 )
+from .branches import grouped
 from .derived import links_of_post
 from .eviction import make_room, want_again
-from .forks import below_freeze
+from .forks import below_freeze, widened
 from .ingest import (
     RefusedError,
     answer_to_ident,
@@ -64,6 +65,7 @@ from .intervals import missing
 from .marks import Mark
 from .memory_arrivals import MemoryArrivals
 from .memory_bodies import MemoryBodies
+from .memory_branches import unsettled
 from .memory_edits import MemoryEdits
 from .memory_forks import MemoryForks
 from .memory_log import Arrival, MemoryLog, Taken
@@ -219,7 +221,7 @@ class MemoryStore:
             newest = log.newest_standing
             if not roster.wants(log.identity, log.key.channel):
                 continue
-            if log.fork:
+            if log.fork and log.ending is None:
                 wanted.append(LogState(log.log, log.fork.frozen_from, b""))
             elif newest is not None:
                 wanted.append(LogState(log.log, newest.seq, newest.id))
@@ -234,6 +236,8 @@ class MemoryStore:
         for log in reversed(self._logs.values()):
             if log.changed <= since:
                 break
+            if log.fork and log.ending is None:
+                continue
             if log.newest_standing is None and roster.wants(log.identity, log.key.channel):
                 found.append(log.log)
         return iter(found)
@@ -251,10 +255,12 @@ class MemoryStore:
         for log in self._gappy.values():
             if roster.wants(log.identity, log.key.channel):
                 prevs = {each.first: each.prev for each in log.intervals}
-                frozen_from = log.fork.frozen_from if log.fork else None
+                is_frozen = log.fork and log.ending is None
+                frozen_from = log.fork.frozen_from if log.fork and is_frozen else None
                 floor = floor_of(log.floor, log.ending)
                 for first, last in missing(floor, log.head.seq, log.intervals):
                     hole = WantRange(log.log, first, last, prevs[last + 1])
+                    hole = widened(hole, floor) if log.fork and not is_frozen else hole
                     for below in below_freeze(hole, frozen_from):
                         wanted += within(below, log.ending)
         for log in self._forks:
@@ -577,13 +583,15 @@ class MemoryStore:
             require_room_for_log(self._log_counts[run.device])
             log = self._new_log(key, identity)
         if log.fork is not None:
+            commit.unsettled[key] = log
             judged = self._judge_run(log, run, arrival, commit)
             if isinstance(judged, Ingested):
                 return judged
             run = judged
         newest = log.head.seq
+        vouched = log.fork.vouched if log.fork else None
         try:
-            taken = log.take(run, arrival, self._bodies.without_marked)
+            taken = log.take(run, arrival, self._bodies.without_marked, vouched)
         except RefusedError as refused:
             if refused.answer.outcome is not Outcome.CONFLICT or log.fork is not None:
                 raise
@@ -616,7 +624,7 @@ class MemoryStore:
         log = self._logs.get(key)
         if log is None:
             require_room_for_log(self._log_counts[proof.device])
-            log = MemoryLog(key, identity)
+            log = self._new_log(key, identity)
         answer = self._forks.judge_proof(log, proof, arrival)
         self._note_fork(log, answer, arrival, commit)
         return answer
@@ -626,6 +634,7 @@ class MemoryStore:
     ) -> None:
         """Make known what became of a forked log."""
         self._know(log)
+        commit.unsettled[log.key] = log
         if answer.outcome in (Outcome.FORKED, Outcome.STORED):
             self._note_elsewhere(log.key, arrival)
         if log.fork is not None and log.fork.proof_changed:
@@ -696,10 +705,7 @@ class MemoryStore:
         self._know(log)
         for seq in taken.new:
             self._place_of[log.entries[seq].entry.id] = log, seq
-        if len(log.intervals) > 1 or log.intervals[0].first:
-            self._gappy[log.key] = log
-        else:
-            self._gappy.pop(log.key, None)
+        self._note_gaps(log)
         if log.key.channel == CHANNEL_IDENTITY:
             self._people[log.identity].words = None
             said = (record_said(log.entries[seq].entry) for seq in (*taken.new, *taken.filled))
@@ -714,6 +720,12 @@ class MemoryStore:
         )
         if grew or (taken.new and log.ending is not None):
             commit.grown[log.key] = log
+
+    def _note_gaps(self, log: MemoryLog) -> None:
+        if len(log.intervals) > 1 or (log.intervals and log.intervals[0].first):
+            self._gappy[log.key] = log
+        else:
+            self._gappy.pop(log.key, None)
 
     def _know(self, log: MemoryLog) -> None:
         if log.key not in self._logs:
@@ -731,7 +743,12 @@ class MemoryStore:
             commit.people.append(person)
         for log, was, now in moved:
             commit.grown[log.key] = log
-            commit.moved.append((log, was, now))
+            if log.fork is None:
+                commit.moved.append((log, was, now))
+                continue
+            # Which of its branches counts is settled when all has come.
+            commit.moved.append((log, was, min(now, log.fork.frozen_from - 1)))
+            commit.thawed[log.key] = log
         return changed
 
     def _finish(self, commit: _Commit, received_ms: int) -> None:
@@ -753,6 +770,9 @@ class MemoryStore:
                 self._bodies.apply(log, between)
         for identity in commit.widened:
             self._bodies.carry_out_all(identity)
+        for key, log in {**commit.unsettled, **commit.thawed}.items():
+            if log.ending is not None or key in commit.thawed:
+                self._settle_branches(log, commit, moved=key in commit.thawed)
         self._change_counter += bool(commit.grown or commit.people)
         for key, log in commit.grown.items():
             log.changed = self._change_counter
@@ -761,6 +781,41 @@ class MemoryStore:
             log.fork_changed = self._change_counter
         for person in commit.people:
             person.changed = self._change_counter
+
+    def _settle_branches(self, log: MemoryLog, commit: _Commit, *, moved: bool) -> None:
+        """Let the main branch of a forked log be the one that its end selects."""
+        changes = unsettled(log)
+        if changes is None or not (changes.aside or changes.joined or moved):
+            return
+        commit.grown[log.key] = log
+        for kept in changes.gone:
+            self._posts.hide(log, [kept.entry.seq])
+            self._bodies.lift(log, [kept.entry.seq])
+            self._edits.forget(log.key, kept.entry.seq)
+            self._place_of.pop(kept.entry.id, None)
+        for span in changes.aside:
+            entries = [log.entries[seq].entry for seq in range(span.first, span.last + 1)]
+            self._bodies.put_aside(log.key, entries)
+            if span.first <= self._shown.get(log.key, -1) <= span.last:
+                del self._shown[log.key]
+            log.cut(*span)
+        log.fork = changes.fork
+        self._forks.note(log, changes.fork)
+        for group in grouped(changes.joined):
+            entries = self._bodies.without_marked(log.key, [kept.entry for kept in group])
+            log.put_in(group, entries)
+            places = [(log, entry.seq) for entry in entries]
+            self._place_of.update((entry.id, (log, entry.seq)) for entry in entries)
+            self._posts.add([place for place in places if log.has_payload(place[1])])
+            self._posts.hide(log, [entry.seq for entry in entries if not log.stands(entry.seq)])
+            self._bodies.take(places, group[0].received_ms)
+        self._note_gaps(log)
+        standing = [
+            seq for seq in log.entries if changes.fork.frozen_from <= seq and log.stands(seq)
+        ]
+        self._posts.show(log, sorted(standing))
+        self._bodies.apply(log, standing)
+        self._people[log.identity].words = None
 
     def _words(self, person: MemoryPerson) -> Words:
         if person.words is None:
@@ -782,6 +837,8 @@ class _Commit:
         "people",
         "records",
         "taken",
+        "thawed",
+        "unsettled",
         "widened",
     )
 
@@ -798,6 +855,10 @@ class _Commit:
         """Logs whose proof changed."""
         self.moved: Final[list[tuple[MemoryLog, int, int]]] = []
         """Logs whose end changed, with the last entry that could stand before and that can now."""
+        self.unsettled: Final[dict[LogKey, MemoryLog]] = {}
+        """Forked logs of which something came."""
+        self.thawed: Final[dict[LogKey, MemoryLog]] = {}
+        """Forked logs that end elsewhere now."""
         self.people: Final[list[MemoryPerson]] = []
         """Identities whose records changed."""
         self.records: Final[dict[bytes, list[KindedRecord]]] = {}

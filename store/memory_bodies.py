@@ -15,7 +15,15 @@ from ..protocol.roster import Depth, Roster
 from .base import MAX_PAYLOAD_HOLES, LogKey
 from .derived import links_of_post
 from .lives import LifeClock
-from .marks import MAX_MARKS_PER_LOG, Mark, MarkKind, laid, mark_at, without
+from .marks import (
+    MAX_MARKS_PER_LOG,
+    Mark,
+    MarkKind,
+    laid,
+    mark_at,
+    without,
+    without_own_reasons,
+)
 from .memory_edits import MemoryEdits
 from .memory_log import MemoryLog
 from .memory_people import MemoryPerson
@@ -126,6 +134,18 @@ class MemoryBodies:
             if order.log == log.key and order.seq in standing and order_id in self._lifted:
                 self._lifted.discard(order_id)
                 self._carry_out(order_id, order)
+
+    def put_aside(self, key: LogKey, entries: Iterable[Entry]) -> None:
+        """Other entries stand in the place of these now, whose orders are lifted already."""
+        gone = {entry.seq for entry in entries}
+        for entry in entries:
+            self._place_of.pop(entry.id, None)
+            self._orders.pop(entry.id, None)
+            self._lifted.discard(entry.id)
+        self._holes.get(key, set()).difference_update(gone)
+        self._ends[:] = [end for end in self._ends if end[1] != key or end[2] not in gone]
+        heapq.heapify(self._ends)
+        self._marks[key] = without_own_reasons(self._marks.get(key, ()), min(gone), max(gone))
 
     def expire(self, now_ms: int, limit: int) -> int | None:
         """Drop payloads whose lifetime has ended (see `NodeStore.expire`)."""

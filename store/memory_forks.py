@@ -10,8 +10,10 @@ from ..protocol.fork import ForkProof
 from ..protocol.frames import WantRange
 from ..protocol.run import BLOCK, Run, build_run
 from .base import ForkedLog, HeldEntry, Ingested
+from .branches import void_beside
 from .forks import (
     Finding,
+    Fork,
     KeptEntry,
     judge_proof,
     judge_run,
@@ -38,15 +40,17 @@ class MemoryMain:
     def top(self) -> int:
         return self._log.head.seq
 
-    def signed_from(self, seq: int) -> Run | None:
-        held = self._log.entries[seq]
+    def stubs_from(self, seq: int) -> Run | None:
+        held = self._log.entries.get(seq)
+        if held is None:
+            return None
         stubs: list[Entry] = []
         for at in range(seq, min(self._interval(seq).last, seq // BLOCK * BLOCK + BLOCK - 1) + 1):
             here = self._log.entries[at]
             stubs.append(here.entry._replace(payload=None, remaining_ms=0))
             if here.signature:
                 return build_run(*self._log.key, held.prev, stubs, here.signature)
-        return None
+        return build_run(*self._log.key, held.prev, stubs, None)
 
     def _interval(self, seq: int) -> Held:
         return next(each for each in self._log.intervals if each.first <= seq <= each.last)
@@ -65,14 +69,15 @@ class MemoryForks:
 
     def judge_run(self, log: MemoryLog, run: Run, arrival: Arrival) -> Ingested | Run:
         """Take a run that leaves the held branch, or one of a forked log (see `judge_run`)."""
-        fork = log.fork and log.fork.copy()
-        found = judge_run(log.key, run, MemoryMain(log), fork, **arrival._asdict())
+        fork = log.fork and log.fork.copy(log.ending)
+        found = judge_run(log.key, run, MemoryMain(log), fork, log.ending, **arrival._asdict())
         return found if isinstance(found, Run) else self._keep(log, found)
 
     def judge_proof(self, log: MemoryLog, proof: ForkProof, arrival: Arrival) -> Ingested:
         """Take a proof (see `judge_proof`)."""
-        fork = log.fork and log.fork.copy()
-        return self._keep(log, judge_proof(proof, MemoryMain(log), fork, **arrival._asdict()))
+        fork = log.fork and log.fork.copy(log.ending)
+        found = judge_proof(proof, MemoryMain(log), fork, log.ending, **arrival._asdict())
+        return self._keep(log, found)
 
     def _keep(self, log: MemoryLog, found: Finding) -> Ingested:
         fork = found.fork
@@ -82,15 +87,21 @@ class MemoryForks:
             require_room_for_proof(size + len(fork.proof.encode()))
         log.fork = fork
         self._logs[log.log] = log
+        self.note(log, fork)
+        return found.answer
+
+    def note(self, log: MemoryLog, fork: Fork) -> None:
+        """Make findable what is kept beside a log now, and nothing that was."""
         for _, entry_id in fork.dropped:
             self._place_of.pop(entry_id, None)
         for seq, entry_id in fork.written:
             self._place_of[entry_id] = log, seq
-        return found.answer
 
     def wants(self, log: MemoryLog) -> Iterable[WantRange]:
         """Return what is missing of the branches of a log."""
-        return log.fork.wants(log.log, MemoryMain(log)) if log.fork else ()
+        if log.fork is None or log.ending is not None:
+            return ()
+        return log.fork.wants(log.log, MemoryMain(log))
 
     def entry(self, entry_id: bytes) -> HeldEntry | None:
         """Return an entry that is kept beside a log."""
@@ -121,5 +132,12 @@ class MemoryForks:
 
 def _held(log: MemoryLog, kept: KeptEntry) -> HeldEntry:
     return HeldEntry(
-        log.key, log.identity, kept.prev, kept.entry, kept.signature, kept.received_ms, kept.via
+        log.key,
+        log.identity,
+        kept.prev,
+        kept.entry,
+        kept.signature,
+        kept.received_ms,
+        kept.via,
+        void_beside(log.ending, kept.entry.seq),
     )

@@ -10,7 +10,7 @@ from ..protocol.entry import EMPTY_LOG, MAX_SEQ, Entry, LogHead, log_id
 from ..protocol.hashing import ZERO_HASH
 from ..protocol.run import BLOCK, Run
 from .base import OWN, HeldEntry, LogEnding, LogKey, Outcome
-from .forks import Fork
+from .forks import Fork, KeptEntry
 from .ingest import (
     Proven,
     RefusedError,
@@ -110,6 +110,10 @@ class MemoryLog:
         interval = self._highest_below(last)
         return self.entries[min(last, interval.last)].entry if interval else None
 
+    def has_payload(self, seq: int) -> bool:
+        """Say whether the payload of a held entry is held."""
+        return self.entries[seq].entry.payload is not None
+
     def stands(self, seq: int) -> bool:
         """Say whether a held entry counts as said by its identity."""
         return seq <= self.last_standing
@@ -139,11 +143,18 @@ class MemoryLog:
             self._sign(entry.seq, signature)
         return taken
 
-    def take(self, run: Run, arrival: Arrival, wanted: Wanted) -> Taken:
+    def take(
+        self,
+        run: Run,
+        arrival: Arrival,
+        wanted: Wanted,
+        vouched: tuple[int, bytes] | None = None,
+    ) -> Taken:
         """Prove a run and keep what is new of it.
 
         Args:
             wanted: returns entries without the payloads that are not wanted.
+            vouched: number and id of an entry for which a fork proof vouches.
 
         Raises:
             RefusedError: it is not stored; nothing is changed.
@@ -152,9 +163,9 @@ class MemoryLog:
         if run.last < floor:
             raise RefusedError(Outcome.UNWANTED, "there is no room here for what lies so deep")
         touched = touching(self.intervals, run.first, run.last)
-        if is_duplicate(run, touched, self._id_at) and not self._lacks_payloads(run):
+        if is_duplicate(run, touched, self._id_at, self.ending) and not self._lacks_payloads(run):
             return NOTHING_TAKEN
-        proven = prove(run, touched, self._id_at, self.ending)
+        proven = prove(run, touched, self._id_at, self.ending, vouched)
         proven, prev = from_floor(proven, run.prev, floor)
         kept = proven._replace(entries=wanted(self.key, proven.entries))
         return self._keep(kept, prev, arrival)
@@ -162,6 +173,43 @@ class MemoryLog:
     def keep_first(self, entry: Entry, signature: bytes, arrival: Arrival) -> Taken:
         """Keep entry 0 of an empty log, whose signature was checked before."""
         return self._keep(Proven([entry], signature), ZERO_HASH, arrival)
+
+    def cut(self, first: int, last: int) -> None:
+        """Take consecutive held entries out."""
+        at = next(n for n, each in enumerate(self.intervals) if each.first <= first <= each.last)
+        whole = self.intervals[at]
+        parts: list[Held] = []
+        if whole.first < first:
+            signature = self.entries[first - 1].signature
+            parts.append(Held(whole.first, first - 1, whole.prev, signature))
+        if last < whole.last:
+            below = self._id_at(last)
+            parts.append(Held(last + 1, whole.last, below, whole.signature))
+        self.intervals[at : at + 1] = parts
+        for seq in range(first, last + 1):
+            del self.entries[seq]
+
+    def put_in(self, kept: Sequence[KeptEntry], entries: Sequence[Entry]) -> None:
+        """Put consecutive entries in that were kept beside.
+
+        Args:
+            entries: the same, without the payloads that are not wanted.
+        """
+        for each, entry in zip(kept, entries, strict=True):
+            stays = each.via == OWN or keeps_signature(entry.seq)
+            self.entries[entry.seq] = HeldEntry(
+                self.key,
+                self.identity,
+                each.prev,
+                entry,
+                each.signature if stays else None,
+                each.received_ms,
+                each.via,
+            )
+        first, last = kept[0], kept[-1]
+        joins = any(each.first == last.entry.seq + 1 for each in self.intervals)
+        signature = None if joins else last.signature
+        self._join(Held(first.entry.seq, last.entry.seq, first.prev, signature))
 
     def read_run(
         self, first: int, last: int, *, end_known: bool, max_bytes: int, now_ms: int

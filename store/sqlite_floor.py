@@ -5,7 +5,7 @@ Everything here belongs inside `Database.writing`.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ..protocol.entry import CHANNEL_IDENTITY
 from .marks import MarkKind
@@ -17,10 +17,13 @@ from .sqlite_standing import change_counter, last_standing
 from .sqlite_visibility import hide
 from .weight import ENTRY_BYTES
 
-_KEPT_NUMBER: Final = """
-    UPDATE upkeep SET newest = max(newest, (SELECT coalesce(max(n), 0) FROM entry))
-"""
-"""The numbers of entries that go are not given again: they are cursors of readers."""
+
+def keep_numbers(database: Database) -> None:
+    """See to it that the numbers of entries that go are not given again: readers hold them as
+    cursors. Belongs inside `Database.writing`."""
+    database.write(
+        "UPDATE upkeep SET newest = max(newest, (SELECT coalesce(max(n), 0) FROM entry))"
+    )
 
 
 class _Bottom(NamedTuple):
@@ -106,7 +109,7 @@ def cut(database: Database, log: int, floor: int) -> int:
 
 def _delete_entries(database: Database, log: int, floor: int) -> int:
     """Delete the entries of a log below ``floor`` and all that points at them."""
-    database.write(_KEPT_NUMBER)
+    keep_numbers(database)
     hide(database, log, 0, floor - 1)
     forget_edits(database, log, 0, floor - 1)
     gone = 0

@@ -11,14 +11,15 @@ from ..protocol.entry import Entry
 from ..protocol.fork import ForkProof, decode_fork
 from ..protocol.run import BLOCK, Run, build_run
 from .base import OWN, HeldEntry, LogKey
+from .branches import void_beside
 from .forks import Fork, KeptEntry
 from .intervals import Held
 from .sqlite_database import Database
-from .sqlite_entries import EntryTable
+from .sqlite_entries import EntryTable, ending_in
 
 SELECT_KEPT: Final = """
     SELECT d.key, l.channel, i.id AS identity, b.seq, b.id, b.prev, b.header, b.payload,
-        b.signature, b.received_ms, b.via
+        b.signature, b.received_ms, b.via, l.end_seq, l.end_id, l.end_why, l.end_record
     FROM branch_entry AS b
     JOIN log AS l ON l.n = b.log
     JOIN device AS d ON d.n = l.device
@@ -51,9 +52,9 @@ class SqliteMain:
         self._log = log
         self._key = key
         self._entries = EntryTable(database)
-        self._held = [
-            Held(*row)
-            for row in database.rows(
+        self.held: Final = [
+            Held(first, last, prev, signature or None)
+            for first, last, prev, signature in database.rows(
                 "SELECT first, last, prev, signature FROM held WHERE log = ? ORDER BY first",
                 (log,),
             )
@@ -69,29 +70,25 @@ class SqliteMain:
         return interval.prev if interval.first == seq + 1 else self.id_at(seq)
 
     def top(self) -> int:
-        return self._held[-1].last if self._held else -1
+        return self.held[-1].last if self.held else -1
 
-    def signed_from(self, seq: int) -> Run | None:
+    def stubs_from(self, seq: int) -> Run | None:
         interval = self._interval(seq)
         if interval is None:
             return None
         top = min(interval.last, seq // BLOCK * BLOCK + BLOCK - 1)
+        prev = interval.prev if seq == interval.first else self._entries.id_at(self._log, seq - 1)
         stubs: list[Entry] = []
         for placed in reversed(list(self._entries.newest_first(self._log, seq, top))):
             stubs.append(placed.entry._replace(payload=None, remaining_ms=0))
             at_end = placed.entry.seq == interval.last
             signature = placed.signature or (interval.signature if at_end else None)
             if signature:
-                prev = (
-                    interval.prev
-                    if seq == interval.first
-                    else self._entries.id_at(self._log, seq - 1)
-                )
                 return build_run(*self._key, prev, stubs, signature)
-        return None
+        return build_run(*self._key, prev, stubs, None)
 
     def _interval(self, seq: int) -> Held | None:
-        return next((each for each in self._held if each.first <= seq <= each.last), None)
+        return next((each for each in self.held if each.first <= seq <= each.last), None)
 
 
 class ForkTable:
@@ -105,20 +102,39 @@ class ForkTable:
         return self._database.row("SELECT 1 FROM fork LIMIT 1") is not None
 
     def frozen(self) -> dict[bytes, int]:
-        """Return the frozen logs by id, with their lowest forked sequence number."""
+        """Return the frozen logs by id, with their lowest forked sequence number: those that
+        forked, and that no record has ended."""
         return dict(
             self._database.rows(
                 "SELECT l.id, frozen_from FROM fork CROSS JOIN log AS l ON l.n = log"
+                " WHERE l.end_seq IS NULL"
             )
         )
 
+    def ended(self) -> set[bytes]:
+        """Return the ids of the logs that forked and that a record has ended."""
+        rows = self._database.rows(
+            "SELECT l.id FROM fork CROSS JOIN log AS l ON l.n = log WHERE l.end_seq IS NOT NULL"
+        )
+        return {log for (log,) in rows}
+
+    def has(self, log: int) -> bool:
+        """Say whether a log is known to be forked."""
+        return self._database.row("SELECT 1 FROM fork WHERE log = ?", (log,)) is not None
+
     def load(self, log: int) -> Fork | None:
         """Return what is known of a forked log; None if it is not forked."""
-        found = self._database.row("SELECT proof FROM fork WHERE log = ?", (log,))
+        found = self._database.row(
+            "SELECT f.proof, l.end_seq, l.end_id, l.end_why, l.end_record"
+            " FROM fork AS f JOIN log AS l ON l.n = f.log WHERE f.log = ?",
+            (log,),
+        )
         if found is None:
             return None
+        proof, *end = found
         rows = self._database.rows(f"{SELECT_KEPT} WHERE b.log = ? ORDER BY b.seq", (log,))
-        return Fork(decode_fork(found[0]), {(row[3], row[4]): _kept_of(row) for row in rows})
+        kept = {(row[3], row[4]): _kept_of(row) for row in rows}
+        return Fork(decode_fork(proof), kept, ending_in(end))
 
     def save(self, log: int, fork: Fork, changed: int) -> None:
         """Write what has changed of a forked log."""
@@ -177,6 +193,7 @@ def note_strange(database: Database, logs: Iterable[int]) -> None:
 def held_kept_of(row: Sequence[Any]) -> HeldEntry:
     """Return the entry of a row of `SELECT_KEPT`."""
     kept = _kept_of(row)
+    ending = ending_in(row[11:15])
     return HeldEntry(
         LogKey(row[0], row[1]),
         row[2],
@@ -185,11 +202,12 @@ def held_kept_of(row: Sequence[Any]) -> HeldEntry:
         kept.signature,
         kept.received_ms,
         kept.via,
+        void_beside(ending, kept.entry.seq),
     )
 
 
 def _kept_of(row: Sequence[Any]) -> KeptEntry:
-    seq, entry_id, prev, packed, payload, signature, received_ms, via = row[3:]
+    seq, entry_id, prev, packed, payload, signature, received_ms, via = row[3:11]
     header = _decode(packed)
     entry = Entry(
         seq,

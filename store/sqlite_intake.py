@@ -36,12 +36,14 @@ from .ingest import (
     require_room_for_log,
     require_same_first_entry,
 )
-from .intervals import Held, merged, missing
+from .intervals import Held, missing
 from .sqlite_arrivals import Arrivals, Stretch
+from .sqlite_branches import settle_branches
 from .sqlite_database import Database
 from .sqlite_deletion import carry_out_all, without_marked
 from .sqlite_entries import EntryTable, ending_columns, ending_in
 from .sqlite_forks import ForkTable, SqliteMain, note_strange
+from .sqlite_held import join_interval, touched_intervals
 from .sqlite_quarantine import has_lost_head, reclaim
 from .sqlite_standing import change_counter, held_records, settle, standing_by
 from .standings import (
@@ -104,6 +106,10 @@ class Intake:
         """Numbers of the identities whose standing may be another one now."""
         self._payload_bytes: Counter[int] = Counter()
         """What each log gained, by its number."""
+        self._unsettled_branches: set[int] = set()
+        """Logs of which another branch may be the one that their end selects."""
+        self._moved_forks: set[int] = set()
+        """Forked logs that end elsewhere than before."""
         self._own_logs: set[int] = set()
         """Logs of this node of which a peer brought something."""
 
@@ -154,6 +160,9 @@ class Intake:
             note_strange(self._database, self._own_logs)
         for identity, records in self._arrivals.records.items():
             self._settle(identity, records)
+        for log in sorted(self._unsettled_branches | self._moved_forks):
+            moved = log in self._moved_forks
+            settle_branches(self._database, log, changed=self._changed, moved=moved)
 
     # Logs
 
@@ -187,18 +196,7 @@ class Intake:
 
     def _touched(self, log: int, first: int, last: int) -> list[Held]:
         """Return the held intervals that overlap or adjoin ``first..last``."""
-        touched: list[Held] = []
-        for row in self._database.each(
-            "SELECT first, last, prev, signature FROM held"
-            " WHERE log = ? AND first <= ? ORDER BY first DESC",
-            (log, last + 1),
-        ):
-            first_held, last_held, prev, signature = row
-            held = Held(first_held, last_held, prev, signature or None)
-            if held.last < first - 1:
-                break
-            touched.append(held)
-        return touched
+        return touched_intervals(self._database, log, first, last)
 
     # Runs
 
@@ -210,17 +208,22 @@ class Intake:
             self._check_room(log.device)
         if run.last < log.floor:
             raise RefusedError(Outcome.UNWANTED, "there is no room here for what lies so deep")
+        vouched = None
         if log.n is not None and self._some_forked:
             judged = self._judge_run(log.n, log, run, forked_before=True)
             if isinstance(judged, Ingested):
                 return judged
-            run = judged
+            run, vouched = judged
         touched = [] if log.n is None else self._touched(log.n, run.first, run.last)
         id_at = partial(self._id_at, log.n or 0)
-        if touched and is_duplicate(run, touched, id_at) and not self._has_stubs(log, run):
+        if (
+            touched
+            and is_duplicate(run, touched, id_at, log.ending)
+            and not self._has_stubs(log, run)
+        ):
             return Ingested(Outcome.DUPLICATE, 0, 0, "")
         try:
-            proven = prove(run, touched, id_at, log.ending)
+            proven = prove(run, touched, id_at, log.ending, vouched)
         except RefusedError as refused:
             if log.n is None or refused.answer.outcome is not Outcome.CONFLICT:
                 raise
@@ -234,15 +237,24 @@ class Intake:
 
     # Forks
 
-    def _judge_run(self, n: int, log: _Log, run: Run, *, forked_before: bool) -> Ingested | Run:
-        """Take a run of a log that is or may be forked, or return it as an ordinary part."""
+    def _judge_run(
+        self, n: int, log: _Log, run: Run, *, forked_before: bool
+    ) -> Ingested | tuple[Run, tuple[int, bytes] | None]:
+        """Take a run of a log that is or may be forked, or return it as an ordinary part, with
+        the entry for which a proof vouches."""
         fork = self._forks.load(n)
         if forked_before != (fork is not None):
-            return run
+            return run, None
         self._arrivals.write()
         main = SqliteMain(self._database, n, log.key)
-        found = judge_run(log.key, run, main, fork, received_ms=self._received_ms, via=self._via)
-        return found if isinstance(found, Run) else self._keep_fork(log, found)
+        found = judge_run(
+            log.key, run, main, fork, log.ending, received_ms=self._received_ms, via=self._via
+        )
+        if fork is not None and log.ending is not None:
+            self._unsettled_branches.add(n)
+        if isinstance(found, Run):
+            return found, None if fork is None else fork.vouched
+        return self._keep_fork(log, found)
 
     def _take_proof(self, proof: ForkProof) -> Ingested:
         log = self._log(LogKey(proof.device, proof.channel))
@@ -253,7 +265,9 @@ class Intake:
             self._check_room(log.device)
         main = SqliteMain(self._database, log.n or 0, log.key)
         fork = None if log.n is None else self._forks.load(log.n)
-        found = judge_proof(proof, main, fork, received_ms=self._received_ms, via=self._via)
+        found = judge_proof(
+            proof, main, fork, log.ending, received_ms=self._received_ms, via=self._via
+        )
         return self._keep_fork(log, found)
 
     def _keep_fork(self, log: _Log, found: Finding) -> Ingested:
@@ -264,6 +278,8 @@ class Intake:
             self._some_forked = True
         n = self._new_log(log, EMPTY_LOG) if log.n is None else log.n
         self._forks.save(n, fork, self._changed)
+        if log.ending is not None:
+            self._unsettled_branches.add(n)
         if found.answer.outcome in (Outcome.FORKED, Outcome.STORED):
             self._note_elsewhere(log)
         return found.answer
@@ -318,7 +334,7 @@ class Intake:
                     self._arrivals.add(Stretch(*place, part, signatures, stands, own))
         if entries:
             piece = Held(proven.entries[0].seq, newest.seq, prev, proven.signature)
-            self._join(n, piece, touched)
+            join_interval(self._database, n, piece, touched)
             if log.n is not None and newest.seq > log.head.seq:
                 self._database.write(
                     "UPDATE log SET seq = ?, head = ?, lamport = ?, changed = ? WHERE n = ?",
@@ -373,19 +389,6 @@ class Intake:
                 signatures[stub.seq] = signature
             self._entries.take_out(n)
         return filled, signatures
-
-    def _join(self, log: int, piece: Held, touched: Sequence[Held]) -> None:
-        whole = merged(piece, touched)
-        for each in touched:
-            if each.first != whole.first:
-                self._database.write(
-                    "DELETE FROM held WHERE log = ? AND first = ?", (log, each.first)
-                )
-        self._database.write(
-            "INSERT INTO held VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET last = excluded.last, signature = excluded.signature",
-            (log, *whole[:3], whole.signature or b""),
-        )
 
     # Identities
 
@@ -459,7 +462,11 @@ class Intake:
         """Let records take effect once all entries are written; see `settle`."""
         self._standings.pop(identity, None)
         self.settled.append(identity)
-        return settle(self._database, identity, records, changed=self._changed, check=self._check)
+        settled = settle(
+            self._database, identity, records, changed=self._changed, check=self._check
+        )
+        self._moved_forks.update(settled.forked)
+        return settled.records_changed
 
     def _is_new_device(
         self, identity: int | None, certified: CertifiedDevice, standing: Standing | None

@@ -15,7 +15,7 @@ from ..protocol.roster import Roster
 from ..protocol.run import BLOCK, Run
 from ..protocol.standing import Standing
 from .base import ForkedLog, Interval, LogEnding, LogKey
-from .forks import below_freeze
+from .forks import below_freeze, widened
 from .intervals import Held
 from .serving import as_sent, longest_run, within
 from .sqlite_database import Database, SqlitePart
@@ -174,7 +174,7 @@ class SqliteLogs(SqlitePart):
     def states(self, roster: Roster, *, since: int = 0) -> Iterator[LogState]:
         if since:
             rows: Iterable[Any] = self._database.rows(
-                _SELECT_STATE + "WHERE l.changed > ? AND l.seq >= 0", (since,)
+                _SELECT_STATE + "WHERE l.changed > ?", (since,)
             )
         else:
             rows = itertools.chain.from_iterable(
@@ -201,11 +201,12 @@ class SqliteLogs(SqlitePart):
         frozen = self._forks.frozen()
         for log, seq, _, channel, identity, n, *end in rows:
             ending = ending_in(end)
+            if log in frozen:
+                continue
             if seq < 0 and roster.wants(identity, channel):
                 yield log  # damage took all of it
             elif (
                 ending is not None
-                and log not in frozen
                 and roster.wants(identity, channel)
                 and self._newest_standing(n, ending) is None
             ):
@@ -239,11 +240,13 @@ class SqliteLogs(SqlitePart):
             WHERE h.first > 0
             """
         )
-        frozen = self._forks.frozen()
-        for log, channel, identity, floor, first, prev, *end, below in rows:
-            lowest = max(0 if below is None else below + 1, floor_of(floor, ending_in(end)))
+        frozen, ended = self._forks.frozen(), self._forks.ended()
+        for log, channel, identity, noted, first, prev, *end, below in rows:
+            floor = floor_of(noted, ending_in(end))
+            lowest = max(0 if below is None else below + 1, floor)
             if lowest < first and roster.wants(identity, channel):
                 hole = WantRange(log, lowest, first - 1, prev)
+                hole = widened(hole, floor) if log in ended else hole
                 for below_fork in below_freeze(hole, frozen.get(log)):
                     yield from within(below_fork, ending_in(end))
         yield from self._branch_holes(roster, frozen)

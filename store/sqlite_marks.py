@@ -8,7 +8,7 @@ from typing import Final
 from ..protocol.frames import WantRange
 from ..protocol.roster import Depth, Roster
 from .base import MAX_PAYLOAD_HOLES
-from .marks import MAX_MARKS_PER_LOG, Mark, MarkKind, laid
+from .marks import MAX_MARKS_PER_LOG, Mark, MarkKind, laid, without_own_reasons
 from .sqlite_database import Database
 
 MAX_HOLES_READ: Final = 65_536
@@ -52,6 +52,21 @@ def lift_marks(database: Database, ordered_by: bytes) -> list[tuple[bytes, Mark]
     return [
         (log, Mark(first, last, MarkKind(kind), order)) for log, first, last, kind, order in rows
     ]
+
+
+def forget_own_reasons(database: Database, log: bytes, first: int, last: int) -> None:
+    """Take away the marks of ``first..last`` that nobody ordered: other entries stand there now.
+
+    Belongs inside `Database.writing`.
+    """
+    before = marks_over(database, log, first, last)
+    after = without_own_reasons(before, first, last)
+    if after == before:
+        return
+    database.write_many(
+        "DELETE FROM mark WHERE log = ? AND first = ?", [(log, mark.first) for mark in before]
+    )
+    database.write_many("INSERT INTO mark VALUES (?, ?, ?, ?, ?)", [(log, *mark) for mark in after])
 
 
 def payload_holes(database: Database, roster: Roster) -> Iterator[WantRange]:

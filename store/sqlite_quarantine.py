@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..protocol.entry import CHANNEL_IDENTITY
 from ..protocol.hashing import ZERO_HASH
-from .base import OWN
+from .base import OWN, Interval
 from .intervals import Held
 from .sqlite_database import Database
 from .sqlite_edits import forget_edits
@@ -25,11 +25,6 @@ from .sqlite_visibility import hide, show
 
 MAX_NOTES: Final = 100_000
 """Lost entries that are remembered one by one; of the logs that lost more, their newest are."""
-
-
-class _Span(NamedTuple):
-    first: int
-    last: int
 
 
 def quarantine(database: Database, faults: Iterable[Fault], *, now_ms: int) -> int:
@@ -60,7 +55,7 @@ def _take_out(database: Database, log: int, lost: Sequence[Fault], now_ms: int) 
     entries = EntryTable(database)
     for bare_span in reversed(list(_spans(fault.seq for fault in lost))):
         span = _down_from_known(entries, log, bare_span)
-        _cut_interval(database, entries, log, span)
+        cut_interval(database, entries, log, span)
         forget_edits(database, log, span.first, span.last)
         for seq in range(span.last, span.first - 1, -1):
             n = entries.number_at(log, seq)
@@ -87,21 +82,21 @@ def _note(database: Database, lost: Sequence[Fault], now_ms: int) -> None:
     )
 
 
-def _spans(seqs: Iterable[int]) -> Iterator[_Span]:
+def _spans(seqs: Iterable[int]) -> Iterator[Interval]:
     """Join neighbours among rising numbers."""
-    span: _Span | None = None
+    span: Interval | None = None
     for seq in seqs:
         if span is None or seq > span.last + 1:
             if span is not None:
                 yield span
-            span = _Span(seq, seq)
+            span = Interval(seq, seq)
         else:
-            span = _Span(span.first, seq)
+            span = Interval(span.first, seq)
     if span is not None:
         yield span
 
 
-def _down_from_known(entries: EntryTable, log: int, span: _Span) -> _Span:
+def _down_from_known(entries: EntryTable, log: int, span: Interval) -> Interval:
     """Widen a span upwards until its last id is there: what remains above must continue it."""
     last = span.last
     while entries.number_at(log, last) is not None and entries.known_id(log, last) is None:
@@ -109,7 +104,7 @@ def _down_from_known(entries: EntryTable, log: int, span: _Span) -> _Span:
     return span._replace(last=last)
 
 
-def _cut_interval(database: Database, entries: EntryTable, log: int, span: _Span) -> None:
+def cut_interval(database: Database, entries: EntryTable, log: int, span: Interval) -> None:
     """Take a span out of the held intervals; what is below it keeps a signature if it has one."""
     for first, last, prev, signature in database.rows(
         "SELECT first, last, prev, signature FROM held WHERE log = ? AND first <= ? AND last >= ?",

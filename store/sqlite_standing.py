@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..protocol.entry import CHANNEL_IDENTITY, MAX_SEQ
 from ..protocol.ident import RecordKind
@@ -104,6 +104,15 @@ def standing_by(
     return standing_kept(decode_inception(inception), records, certificates, check)
 
 
+class Settled(NamedTuple):
+    """What came of records."""
+
+    records_changed: bool
+    """Whether others are kept now."""
+    forked: Sequence[int]
+    """Forked logs that end elsewhere now: their branches have to be settled."""
+
+
 def settle(
     database: Database,
     identity: int,
@@ -111,7 +120,7 @@ def settle(
     *,
     changed: int,
     check: SignatureCheck,
-) -> bool:
+) -> Settled:
     """Take in records that came, and let what stands now take effect.
 
     Belongs inside `Database.writing`, after the entries that came are written.
@@ -119,9 +128,6 @@ def settle(
     Args:
         identity: number of the identity that they are about.
         changed: what the change counter will be.
-
-    Returns:
-        Whether the records that are kept changed.
     """
     held = held_records(database, identity)
     standing = standing_by(database, identity, [*held, *brought], check)
@@ -142,8 +148,8 @@ def settle(
     )
     if dropped or added:
         database.write("UPDATE identity SET changed = ? WHERE n = ?", (changed, identity))
-    _take_effect(database, identity, standing, changed)
-    return bool(dropped or added)
+    forked = _take_effect(database, identity, standing, changed)
+    return Settled(bool(dropped or added), forked)
 
 
 def said_in_logs(database: Database, identity: int) -> list[KindedRecord]:
@@ -162,19 +168,28 @@ def said_in_logs(database: Database, identity: int) -> list[KindedRecord]:
     return [record for record in said if record is not None]
 
 
-def _take_effect(database: Database, identity: int, standing: Standing, changed: int) -> None:
-    """Write where each log ends now, and hide or show what changed sides."""
+def _take_effect(database: Database, identity: int, standing: Standing, changed: int) -> list[int]:
+    """Write where each log ends now, and hide or show what changed sides.
+
+    Of a forked log what is from the freeze on is only hidden: which of its branches counts is
+    settled when all has come.
+    """
     logs = database.rows(
         "SELECT l.n, l.channel, d.key, end_seq, end_id, end_why, end_record"
         " FROM device AS d JOIN log AS l ON l.device = d.n WHERE d.identity = ?",
         (identity,),
     )
     words_changed = False
+    frozen_from: dict[int, int] = dict(database.rows("SELECT log, frozen_from FROM fork"))
+    forked: list[int] = []
     for log, channel, device, *end in logs:
         before, after = ending_in(end), ending_of(standing, device, channel)
         if before == after:
             continue
         was, now = last_standing(database, log, before), last_standing(database, log, after)
+        if log in frozen_from:
+            forked.append(log)
+            now = min(now, frozen_from[log] - 1)
         database.write(
             "UPDATE log SET end_seq = ?, end_id = ?, end_why = ?, end_record = ?, changed = ?"
             " WHERE n = ?",
@@ -189,6 +204,7 @@ def _take_effect(database: Database, identity: int, standing: Standing, changed:
             apply(database, log, was + 1, now)
     if words_changed:
         relearn(database, identity)
+    return forked
 
 
 def last_standing(database: Database, log: int, ending: LogEnding | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..protocol.entry import CHANNEL_POSTS
+from .sqlite_branches import settle_branches
 from .sqlite_database import Database
 from .sqlite_deletion import take_words
 from .sqlite_entries import ending_in
@@ -23,7 +24,9 @@ def retake_words(database: Database) -> None:
         changed = change_counter(database) + 1
         for (identity,) in database.rows("SELECT n FROM identity"):
             said = said_in_logs(database, identity)
-            settle(database, identity, said, changed=changed, check=check)
+            settled = settle(database, identity, said, changed=changed, check=check)
+            for log in settled.forked:
+                settle_branches(database, log, changed=changed, moved=True)
         for table in ("edit", "edited", "deletion"):
             database.write(f"DELETE FROM {table}")  # noqa: S608
         for log, identity, newest, *end in database.rows(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
-from ..protocol.entry import CHANNEL_IDENTITY
+from ..protocol.entry import CHANNEL_IDENTITY, log_id
 from ..protocol.errors import IntegrityError, ProtocolError
 from ..protocol.fork import ForkProof, ProofAssembly
 from ..protocol.frames import (
@@ -33,7 +33,7 @@ from ..protocol.range_messages import SALT_BYTES
 from ..protocol.reconcile import Reconciler
 from ..protocol.roster import Roster
 from ..protocol.run import Run, decode_run
-from ..store.base import Ingested, Item, LogStore, Outcome
+from ..store.base import Ingested, Item, LogKey, LogStore, Outcome
 from .depth import wanted_holes
 from .missing import Missing
 from .offers import OfferIndex, Offers
@@ -122,6 +122,9 @@ class Incoming:
         self._forks_at_round = 0
         self._holes_asked = False
         self._fork_rounds_left = MAX_FORK_ROUNDS
+        self._unproven: dict[bytes, WantRange | None] = {}
+        """What a record alone proves and what is held contradicts, by log: to be asked for once
+        with a signature, which proves the fork; None: it was asked for."""
         self._runs_taken = 0
         self._receipt_due = False
         self.phase = Phase.AWAITING_DIGEST
@@ -293,7 +296,10 @@ class Incoming:
             quiet: nothing of ours is on its way to the peer. As long as something is, its digest
                 need not be what it will be, and only one that agrees is believed.
         """
-        frames: list[Frame] = []
+        frames: list[Frame] = self._want([want for want in self._unproven.values() if want])
+        self._unproven = dict.fromkeys(self._unproven)
+        if frames:
+            self.phase = Phase.FETCHING
         if self._last_part is not None:
             frames += self._compare_states(self._last_part)
         if self._ranges is not None and self._ranges.finished:
@@ -340,11 +346,20 @@ class Incoming:
                 Outcome.UNWANTED,
             ):
                 progress.refused_in += 1
+                self._note_unproven(item, result)
             elif result.outcome in (Outcome.FORGED, Outcome.MALFORMED):
                 forged = forged or result.reason
             progress.entries_wanted = max(0, progress.entries_wanted - result.entries)
         if forged:
             raise IntegrityError(f"the peer sent what its author never signed: {forged}")
+
+    def _note_unproven(self, item: Item, result: Ingested) -> None:
+        if not isinstance(item, Run) or item.signature or result.outcome is not Outcome.CONFLICT:
+            return
+        ending = self._store.ending(LogKey(item.device, item.channel))
+        if ending is not None:
+            log = log_id(item.device, item.channel)
+            self._unproven.setdefault(log, WantRange(log, item.first, item.last, None))
 
     def _look_at_branches(self) -> None:
         """A fork was found or is known better: ask again what is missing of its branches."""

@@ -35,7 +35,8 @@ class Missing:
         """Yield the end of a log that the peer has and we do not; gaps below are asked for last.
 
         Of a frozen log nothing from the freeze on: that is wanted with its branches. Where the
-        peer has another entry than we have, that one is wanted: it proves the fork.
+        peer has another entry than we have, that one is wanted: it proves the fork. One that
+        forked and ended is a log like others.
         """
         key = self._store.log_key(state.log)
         if key is None and self._interested(roster, state.log):
@@ -51,7 +52,7 @@ class Missing:
         ending = self._store.ending(key)
         proof = self._store.fork(key)
         last = state.seq if state.id else state.seq - 1
-        if proof is not None:
+        if proof is not None and ending is None:
             last = min(last, proof.frozen_from - 1)
         end = MAX_SEQ if ending is None else ending.seq
         held = [each for each in self._store.held(key) if each.first <= end]
@@ -60,8 +61,9 @@ class Missing:
         if identity is not None:
             first = max(first, lowest_wanted(roster, identity, key.channel, last))
         if first <= last:
-            yield from within(WantRange(state.log, first, last, None), ending)
-        elif proof is None and state.id:
+            vouched = proof.vouched_id if proof and last == proof.frozen_from - 1 else None
+            yield from within(WantRange(state.log, first, last, vouched), ending)
+        elif (proof is None or ending is not None) and state.id:
             ours = self._store.id_at(key, state.seq)
             if ours is not None and ours[:SHORT_HASH_BYTES] != state.id:
                 yield from within(WantRange(state.log, state.seq, state.seq, None), ending)

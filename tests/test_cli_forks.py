@@ -9,6 +9,7 @@ import pytest
 from slowlight.node.people_operations import ForkBranchView, ForksResult, ForkView
 from slowlight.protocol.entry import CHANNEL_POSTS
 from tests.command_line import Desk, ScriptedClient, someone
+from tests.owners import revoked, with_records
 from tests.people import Person
 
 
@@ -67,6 +68,25 @@ def test_entries_on_a_branch_carry_a_mark(desk: Desk) -> None:
     common = desk.type("show", bob.log()[0].id.hex()).out
     assert "on a fork" not in common
     assert "its log forks further up; this entry is valid" in common
+
+
+def test_the_branch_that_its_author_names_is_no_fork_any_more(desk: Desk) -> None:
+    """The other one is void: out of the timeline, and every view of it says why."""
+    bob, twin = lie(desk)
+    end = with_records(bob, revoked(twin, (0, 1), (CHANNEL_POSTS, 1)))
+    desk.store.ingest([end], received_ms=desk.now_ms, via="elsewhere")
+    page = desk.type("read", "--all", "--peek").out
+    assert "I was never here." in page
+    assert "I was here." not in page
+    assert "on a fork" not in page
+    void = desk.type("show", bob.log()[1].id.hex()).out
+    assert "its log forks, and its author named another branch" in void
+    named = desk.type("show", twin.log()[1].id.hex()).out
+    assert "its author named this branch, so it is valid" in named
+    listed = " ".join(desk.type("forks", "bob").out.split())
+    assert f"{bob.log()[1].id.hex()} (void)" in listed
+    assert f"{twin.log()[1].id.hex()} (void)" not in listed
+    assert "nothing is left to be done" in listed
 
 
 def test_the_own_device_comes_with_what_to_type() -> None:
