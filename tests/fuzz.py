@@ -43,7 +43,7 @@ def main() -> int:
     chosen = _chosen(args.names)
     if args.input is not None:
         for target in chosen:
-            _judge(target, args.input.read_bytes(), with_memory=True)
+            judge_closely(target, args.input.read_bytes(), with_memory=True)
         return 0
     seed = Random().randrange(1, 2**32) if args.seed is None else args.seed
     print(f"{args.runs:,} runs of each of {len(chosen)} targets, seed {seed}")
@@ -75,13 +75,13 @@ def _fuzz(target: Target, runs: int, seed: int) -> bool:
         passed = subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0
     took_s = time.monotonic() - began_s
     outcome = "ok" if passed else f"FAILED, see {folder}/log"
-    if passed and (costly := _costly(target, corpus)):
+    if passed and (costly := first_costly(target, corpus)):
         passed, outcome = False, f"TOO MUCH MEMORY for {costly}"
     print(f"{target.name:24} {runs / took_s:8,.0f} runs/s  {outcome}", flush=True)
     return passed
 
 
-def _costly(target: Target, corpus: Path) -> Path | None:
+def first_costly(target: Target, corpus: Path) -> Path | None:
     """Return an input that takes too much memory, of all that coverage has found."""
     for file in sorted(corpus.iterdir()):
         data = file.read_bytes()
@@ -102,7 +102,7 @@ def _fuzz_here(name: str, runs: int, seed: int) -> None:
     def judge(data: bytes) -> None:
         nonlocal judged
         judged += 1
-        _judge(target, data, with_memory=judged % MEMORY_EVERY_RUNS == 0)
+        judge_closely(target, data, with_memory=judged % MEMORY_EVERY_RUNS == 0)
 
     folder = FOLDER / name
     options = [
@@ -126,8 +126,13 @@ def _mutated(data: bytes, max_size: int, seed: int) -> bytes:
     return resembling(data, random)[:max_size]
 
 
-def _judge(target: Target, data: bytes, *, with_memory: bool) -> None:
-    """Raise whatever is no refusal, and complain about what took too much."""
+def judge_closely(target: Target, data: bytes, *, with_memory: bool) -> None:
+    """Raise whatever is no refusal, and complain about what took too much.
+
+    Raises:
+        TimeoutError: more than a second of processor time.
+        MemoryError: more memory than the target may hold at its peak.
+    """
     began_s = time.thread_time()
     target.judge(data)
     took_s = time.thread_time() - began_s

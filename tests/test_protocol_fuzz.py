@@ -5,11 +5,15 @@ The quick form of ``make fuzz``: no coverage to go by, the same targets and chan
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import Final
 
 import pytest
 
+from slowlight.protocol.frames import MAX_FRAME_BYTES
+from tests import fuzz
+from tests.fuzz import first_costly, judge_closely
 from tests.fuzz_targets import Target, targets
 from tests.hostile_bytes import resembling
 
@@ -62,9 +66,33 @@ def test_a_decoder_that_lets_another_error_out_is_found() -> None:
     assert _raises(Target("checked", bytes, (), (b"",), doubt))
 
 
-def test_memory_is_measured() -> None:
-    hungry = Target("hungry", lambda data: bytes(1_000_000), (), (b"",))
-    assert hungry.peak_bytes(b"") > hungry.most_memory_bytes
+def test_a_decoder_that_takes_a_hundred_times_its_input_is_found(tmp_path: Path) -> None:
+    """Among the inputs that are measured as they come, and among those that coverage found."""
+    hungry = Target("hungry", lambda data: bytes(100 * len(data)), (), (b"",))
+    frame = bytes(MAX_FRAME_BYTES)
+    assert hungry.peak_bytes(frame) > hungry.most_memory_bytes
+    with pytest.raises(MemoryError, match="for 65"):
+        judge_closely(hungry, frame, with_memory=True)
+    judge_closely(hungry, frame, with_memory=False)  # not each one is measured as it comes
+    (tmp_path / "small").write_bytes(b"small")
+    assert first_costly(hungry, tmp_path) is None
+    found = tmp_path / "x-found"
+    found.write_bytes(frame)
+    assert first_costly(hungry, tmp_path) == found
+
+
+def test_a_decoder_that_hangs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the processor time that it takes, which passes here only when the decoder says so."""
+    clock_s = [0.0]
+    monkeypatch.setattr(fuzz.time, "thread_time", lambda: clock_s[0])
+
+    def dawdle(data: bytes) -> None:
+        clock_s[0] += len(data)
+
+    slow = Target("slow", dawdle, (), (b"",))
+    judge_closely(slow, b"x", with_memory=False)
+    with pytest.raises(TimeoutError, match=r"2\.0 s for 2 bytes"):
+        judge_closely(slow, b"xx", with_memory=False)
 
 
 def _refuse(data: bytes) -> None:
