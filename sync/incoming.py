@@ -266,8 +266,11 @@ class Incoming:
         return self._want(wanted)
 
     def remember_closing_digest(self) -> None:
-        """The peer ends with the digest of what we confirmed: nothing to compare any more."""
-        if self._digest_pending and self.complete:
+        """The peer ends with the digest of its offer: remember it if it shows nothing new.
+
+        What we confirmed may be less: a record that we sent can let logs of the peer stand again.
+        """
+        if self._digest_pending and self.complete and self._holds(self._digest):
             self.satisfied = self._digest
         self._digest_pending = False
 
