@@ -1,11 +1,10 @@
-"""A second decoder, written from the pages alone, reads every vector and every mutant alike.
+"""A second decoder, written from the pages alone, reads every vector alike.
 
 Decoders are compared here, and what the pages let a reader compute: names, keys, digests, sums.
 """
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from itertools import combinations
 from typing import Any, Final
@@ -13,8 +12,7 @@ from typing import Any, Final
 import pytest
 
 from tests import second_frames, second_link, second_reconcile, second_records, second_seals
-from tests.both_decoders import MALFORMED, UNPROVEN, Twice, decoders, expected
-from tests.mutants import mutants
+from tests.both_decoders import MALFORMED, UNPROVEN, decoders, expected
 from tests.second_content import read_plaintext
 from tests.second_decoder import is_signed, read_varint, tagged, write
 from tests.second_judge import SecondJudge, Told
@@ -22,9 +20,6 @@ from tests.second_runs import read_proof
 from tests.vector_files import FOLDER, cases, vector_file, vectors
 
 DECODERS: Final = {each.name: each for each in decoders()}
-SEED: Final = 1
-MUTANTS: Final = 2_000
-MANY_MUTANTS: Final = 40_000
 # Read here in tests of their own: what stands and digests are computed, not decoded.
 COMPUTED: Final = {"standing", "digest"}
 # No decoders: nothing about them can be refused.
@@ -47,26 +42,6 @@ def test_both_decoders_find_the_same_in_every_vector(name: str) -> None:
         found = case.get("fields", case.get("value", case.get("frames", case.get("rows"))))
         if found is not None and isinstance(second, dict) and "rows" not in second:
             assert found.items() <= second.items(), case["name"]
-
-
-@pytest.mark.parametrize("name", DECODERS)
-def test_both_decoders_find_the_same_in_mutants(name: str) -> None:
-    compare(DECODERS[name], SEED, MUTANTS)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", DECODERS)
-def test_both_decoders_find_the_same_in_many_mutants(name: str) -> None:
-    compare(DECODERS[name], random.randrange(2**32), MANY_MUTANTS)
-
-
-def compare(decoder: Twice, seed: int, count: int) -> None:
-    """Let both read so many mutants; a disagreement shows its bytes."""
-    print(f"{decoder.name}: seed {seed}")
-    rng = random.Random(f"{seed} {decoder.name}")
-    for case, data in mutants(decoder.cases, decoder.form, rng, count):
-        first, second = decoder.verdicts(data, case)
-        assert first == second, (decoder.name, case["name"], data.hex())
 
 
 def test_every_file_of_vectors_has_a_second_reader() -> None:
