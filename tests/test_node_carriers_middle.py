@@ -121,7 +121,7 @@ def others(name: str) -> str:
 
 async def check(name: str, place: int, alter: Mischief) -> None:
     """Alter one message: nothing from it on is heard, and nothing but what was said."""
-    taps = dict(zip(("ada", "bob"), tapped_pair(), strict=True))
+    taps: dict[str, Tap] = dict(zip(("ada", "bob"), tapped_pair(), strict=True))
     taps[name].alter = alter
     heard = await talk(taps["ada"], taps["bob"])
     spoiled = place - HANDSHAKE[name]
