@@ -12,7 +12,6 @@ from typing import Final
 import pytest
 
 from slowlight.protocol.frames import MAX_FRAME_BYTES
-from tests import fuzz
 from tests.fuzz import first_costly, judge_closely
 from tests.fuzz_targets import Target, targets
 from tests.hostile_bytes import resembling
