@@ -15,6 +15,7 @@ PARTS = (
     "posting",
     "startup",
     "reconcile",
+    "meetings",
     "store",
     "forks",
     "restore",

@@ -30,7 +30,7 @@ KEYS_FLOOR_BYTES = 32 + 32 + 32 + 32 + 64 + 64
 signature and that of the entry that holds it."""
 
 
-class _Node:
+class Node:
     """A store, its owner and what it wants."""
 
     def __init__(self, owner: str, wants: list[SeededPerson]) -> None:
@@ -46,7 +46,7 @@ class _Node:
         batch: list[Run | VerifiedIdent] = [verify_ident(person.ident), *person.runs()]
         self.store.ingest(batch, received_ms=NOW_MS, via="bench")
 
-    def session(self, peer: _Node, *, initiator: bool) -> Session:
+    def session(self, peer: Node, *, initiator: bool) -> Session:
         return Session(
             self.store,
             roster=self.roster,
@@ -59,13 +59,13 @@ class _Node:
         )
 
 
-def _connect(one: _Node, two: _Node) -> Pair:
+def connect(one: Node, two: Node) -> Pair:
     pair = Pair(one.session(two, initiator=True), two.session(one, initiator=False), now_ms=NOW_MS)
     pair.talk()
     return pair
 
 
-def _meet(one: _Node, two: _Node) -> Pair:
+def meet(one: Node, two: Node) -> Pair:
     pair = Pair(one.session(two, initiator=True), two.session(one, initiator=False), now_ms=NOW_MS)
     pair.ends[0].finish()
     pair.talk(batch=MESSAGES_PER_COMMIT)
@@ -76,11 +76,11 @@ def figures() -> Iterator[Figure]:
     """Measure overhead, one new post, and nothing new."""
     people = list(conversation().authors.values())
     yield from _bulk(people)
-    full, reader = _Node("full", people), _Node("reader", people)
+    full, reader = Node("full", people), Node("reader", people)
     for person in people:
         full.take(person)
-    _meet(reader, full)
-    quiet = _meet(reader, full)
+    meet(reader, full)
+    quiet = meet(reader, full)
     yield at_most(
         f"nothing new, {len(people):,} identities, both ways, BYE included",
         quiet.total_bytes,
@@ -101,10 +101,10 @@ def _bulk(people: list[SeededPerson]) -> Iterator[Figure]:
         ),
         (f"overhead per entry, the whole trace ({len(people):,} identities)", people, None),
     ):
-        full, reader = _Node("full", []), _Node("reader", chosen)
+        full, reader = Node("full", []), Node("reader", chosen)
         for person in chosen:
             full.take(person)
-        pair = _meet(reader, full)
+        pair = meet(reader, full)
         entries = [entry for person in chosen for entry in _posts(person)]
         carried = sum(_unavoidable_bytes(entry) for entry in entries)
         # Certificates are entries too, but here they are overhead: nobody wanted to read them.
@@ -135,9 +135,9 @@ def _one_post() -> Figure:
     author = SeededPerson(derive_seed(bytes(32), "author"), label="author", from_ms=NOW_MS)
     for number in range(3):
         author.write(1, Post(f"earlier {number}"), NOW_MS + number)
-    one, two = _Node("one", []), _Node("two", [author])
+    one, two = Node("one", []), Node("two", [author])
     one.take(author)
-    pair = _connect(two, one)
+    pair = connect(two, one)
     before = pair.total_bytes
     entry = author.write(1, Post("How is the dust?"), NOW_MS + 60_000)
     one.take(author)

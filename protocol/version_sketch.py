@@ -203,6 +203,20 @@ class VersionSketch:
                 self._places[position] = left
             self._slot_of.pop(log, None)
 
+    def lengthen(self, symbols: int) -> None:
+        """Keep so many symbols from now on, of a sketch without shards.
+
+        Raises:
+            ValueError: there are shards, or ``symbols`` is out of its range.
+        """
+        if self.shard_bits:
+            raise ValueError("a sketch of shards is not made longer")
+        longer = Sketch(self.width, symbols)
+        longer.add(
+            (position, sum(map(self._value, places))) for position, places in self._places.items()
+        )
+        self._sketches = [longer]
+
     def part(
         self, digest: bytes, *, first: int = 0, count: int, shards: Sequence[int] = ()
     ) -> SketchPart:

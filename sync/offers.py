@@ -157,7 +157,7 @@ class OfferIndex:
         Args:
             without: logs that are left out.
         """
-        if shard_bits or symbols > BASE_SYMBOLS:
+        if shard_bits:
             chosen = [state for state in self._states.values() if state.log not in without]
             return self._made(chosen, symbols, shard_bits)
         if self._sketch is None:
@@ -165,6 +165,8 @@ class OfferIndex:
         copy = self._sketch.copy()
         for log in without:
             copy.drop(log)
+        if symbols > BASE_SYMBOLS:
+            copy.lengthen(symbols)
         return copy
 
     def _made(self, states: Iterable[LogState], symbols: int, shard_bits: int) -> VersionSketch:

@@ -350,3 +350,21 @@ PART: Final = counted(many(5), symbols=3, shard_bits=2).part(DIGEST, count=3, sh
 def test_a_part_that_nobody_takes_is_not_sent(wrong: SketchPart, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         wrong.body()
+
+
+@given(vectors_of_logs, st.integers(1, 200), st.data())
+def test_a_sketch_made_longer_is_the_longer_sketch(
+    vector: Vector, symbols: int, data: st.DataObject
+) -> None:
+    """Whatever came and went before."""
+    sketch = counted(vector, symbols=8)
+    gone = data.draw(st.sets(st.sampled_from(sorted(vector)))) if vector else set[bytes]()
+    for log in gone:
+        sketch.drop(log)
+    sketch.lengthen(symbols)
+    left = {log: state for log, state in vector.items() if log not in gone}
+    assert sketch.part(DIGEST, count=symbols) == counted(left, symbols=symbols).part(
+        DIGEST, count=symbols
+    )
+    with pytest.raises(ValueError, match="of shards"):
+        counted(vector, shard_bits=1).lengthen(symbols)
