@@ -20,6 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from .db_operations import DbBackupRequest
 from .errors import Code, Exit, ServiceError
+from .event_stream import EventStream, wanted_after
+from .events import Events
 from .logs import Log
 from .operation import ErrorResult, Result
 from .operation import Request as Asked
@@ -52,7 +54,11 @@ async def at_once(_asked: Asked) -> None:
 
 
 def make_app(
-    service: Service, log: Log, before: Before = at_once, pairing: Pairing | None = None
+    service: Service,
+    log: Log,
+    before: Before = at_once,
+    pairing: Pairing | None = None,
+    events: Events | None = None,
 ) -> Starlette:
     """Return the API of one node.
 
@@ -61,6 +67,7 @@ def make_app(
     Args:
         before: each request waits for it, except `SYNC`.
         pairing: how the node pairs; None: it does not.
+        events: what happens in it; None: nothing is ever told.
     """
     one_backup = trio.CapacityLimiter(1)
 
@@ -92,7 +99,28 @@ def make_app(
         except ClientDisconnect:
             return Response(status_code=400)
 
-    return Starlette(routes=[Route("/v1/{name}", answer, methods=["POST"])])
+    happening = events or Events()
+
+    async def listen(request: Request) -> Response:
+        try:
+            asked = request.headers.get("last-event-id"), request.query_params.get("after")
+            happening.require_room()
+            return EventStream(service, happening, wanted_after(*asked))
+        except ServiceError as error:
+            return _json(_STATUS_OF.get(error.exit, 500), ErrorResult(error=error_body(error)))
+
+    async def describe(_request: Request) -> Response:
+        from .openapi import description  # few programs ask for it
+
+        return Response(description(), media_type=_JSON)
+
+    return Starlette(
+        routes=[
+            Route("/v1/events", listen, methods=["GET"]),
+            Route("/v1/openapi.json", describe, methods=["GET"]),
+            Route("/v1/{name}", answer, methods=["POST"]),
+        ]
+    )
 
 
 class _SyncAnswer(Response):

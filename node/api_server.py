@@ -7,7 +7,7 @@ import os
 import socket
 import traceback
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -24,6 +24,8 @@ from .sessions import Bell
 
 _BACKLOG: Final = 64
 _KEEP_ALIVE_S: Final = 5.0
+STALL_S: Final = 30.0
+"""How long a client may leave unread what was sent to it."""
 _GRACE_S: Final = 1.0
 """How long answers that were begun may take when the daemon ends."""
 
@@ -58,6 +60,25 @@ def open_socket(path: Path) -> socket.socket:
     finally:
         os.umask(before)
     return listening
+
+
+class _PatientStream:
+    """A stream whose sends end: a client that stops reading is cut off."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the stream itself in everything else."""
+        return getattr(self._stream, name)
+
+    async def send_all(self, data: bytes) -> None:
+        """Send; raises BrokenResourceError after `STALL_S`."""
+        with trio.move_on_after(STALL_S) as waiting:
+            await self._stream.send_all(data)
+        if waiting.cancelled_caught:
+            self._stream.socket.close()
+            raise trio.BrokenResourceError("the client stopped reading")
 
 
 class ApiServer:
@@ -114,7 +135,7 @@ class ApiServer:
                 self._config,
                 self._context,
                 ConnectionState({}),
-                stream,  # type: ignore[arg-type]
+                _PatientStream(stream),  # type: ignore[arg-type]
             )
         finally:
             self._streams.discard(stream)

@@ -184,7 +184,10 @@ class _Node:
             log=log,
         )
         self._api = ApiServer(
-            make_app(self._service, log, self._first_look.before, self._pairing), log
+            make_app(
+                self._service, log, self._first_look.before, self._pairing, self._board.events
+            ),
+            log,
         )
         self._reception = make_reception(
             store, keys, config, self._board, clock=clock, random_bytes=random_bytes, log=log

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .blocking_operations import BLOCKING_OPERATIONS
 from .db_operations import DB_OPERATIONS
 from .delivery_operations import DELIVERY_OPERATIONS
 from .key_operations import KEY_OPERATIONS
@@ -21,6 +22,7 @@ OPERATIONS: Final[Mapping[str, Operation[Any, Any]]] = {
         *DELIVERY_OPERATIONS,
         *POST_OPERATIONS,
         *PEOPLE_OPERATIONS,
+        *BLOCKING_OPERATIONS,
         *DB_OPERATIONS,
         *KEY_OPERATIONS,
         *PAIR_OPERATIONS,

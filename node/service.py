@@ -29,7 +29,7 @@ from .forks import Forks
 from .keys import DeviceKeys
 from .links import ExchangeEnd, ExchangeNews, Links, LiveLink
 from .names import find_who
-from .operation import Operation, Request, Result
+from .operation import Operation, Person, PostView, Request, Result
 from .peer_operations import (
     ADD_PEER,
     INVITE,
@@ -180,6 +180,25 @@ class Service:
     def identity(self) -> bytes:
         """The identity of this node."""
         return self._author.identity
+
+    # What the event stream tells
+
+    def person(self, identity: bytes) -> Person:
+        """Return an identity as this reader knows it."""
+        return Views(self._store, self.identity).person(identity)
+
+    def arrived(self, after: int, limit: int) -> tuple[PostView, ...]:
+        """Return posts that arrived after a number, in that order; reading stays where it is."""
+        posts = self._store.arrived(after=after, limit=limit)
+        return Views(self._store, self.identity).posts(posts)
+
+    def newest_post(self) -> int:
+        """Return the number of the post that arrived last; 0 if there is none."""
+        return self._store.newest_arrival()
+
+    def last_arrival(self) -> int:
+        """Return the number of the entry that arrived last, of any kind."""
+        return self._store.last_arrival
 
     @cached_property
     def period_keys(self) -> PeriodKeeper:

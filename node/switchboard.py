@@ -20,6 +20,7 @@ from .blocks import blocks_of, work_out_blocks
 from .carriers.base import Link
 from .clock import RandomBytes, WallClock
 from .errors import ServiceError
+from .events import Events, LinkNotice, LinkState
 from .exchange import DialError, Exchange
 from .greetings import OWN_END, is_ended, may_greet
 from .interest import other_devices, roster_of
@@ -101,6 +102,8 @@ class Switchboard:
         self.listening: Sequence[str] = ()
         self.peers_moved: Final = Bell()
         """Rings when peers were added, changed or removed."""
+        self.events: Final = Events()
+        """What programs that listen are told."""
         self.stored: Final = Bell()
         """Rings when entries were committed, own ones or a peer's."""
         self.heard_out: Final = Bell()
@@ -255,13 +258,18 @@ class Switchboard:
         self._log.info(
             "link up", peer=peer, device=device, address=live.address, outgoing=live.outgoing
         )
+        self._tell(live, "up")
         try:
-            await live.run(
-                silence_s=self._silence_s,
-                on_stored=lambda: self._take_in(live),
-                on_introduced=self._meet_friends_of_friends,
-            )
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch, live)
+                await live.run(
+                    silence_s=self._silence_s,
+                    on_stored=lambda: self._take_in(live),
+                    on_introduced=self._meet_friends_of_friends,
+                )
+                nursery.cancel_scope.cancel()
         finally:
+            self._tell(live, "down")
             if self._live.get(device) is live:
                 del self._live[device]
             try:
@@ -279,6 +287,19 @@ class Switchboard:
                 bytes_in=counts.wire_bytes_in,
                 bytes_out=counts.wire_bytes_out,
             )
+
+    async def _watch(self, live: LiveSession) -> None:
+        """Tell whenever a session gets in sync, and when it has something to do again."""
+        in_sync = False
+        while True:
+            await live.moved.wait()
+            if live.session.in_sync != in_sync:
+                in_sync = not in_sync
+                self._tell(live, "in_sync" if in_sync else "exchanging")
+
+    def _tell(self, live: LiveSession, state: LinkState) -> None:
+        link = live.link
+        self.events.link(LinkNotice(link.peer_identity, link.peer_device, live.address, state))
 
     def _note_contact(self, live: LiveSession) -> None:
         if not live.greeted:
@@ -364,6 +385,7 @@ class Switchboard:
                 one.session.store_changed()
                 one.wake()
         self.stored.ring()
+        self.events.stored()
 
     def _part_from_ended(self) -> None:
         """Close the links of devices that have ended, wherever the record came from."""

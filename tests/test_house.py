@@ -68,6 +68,26 @@ TABLE: Final[Mapping[str, Room]] = {
     ),
     "simulations": Room(frozenset({"protocol", "store", "sync", "node"}), CLOCKS | PRINTING),
 }
+CLIENT_MODULES: Final = frozenset({"client", "config", "errors", "operation", "shell", "clock"})
+"""Of the node, what a command needs to ask it; modules that end in ``operations`` say what."""
+OFFLINE_MODULES: Final = frozenset(
+    {
+        "beginning",  # init
+        "daemon",  # run
+        "doctor",
+        "drill",  # key verify
+        "home",
+        "home_results",
+        "joining",  # key add-device --request
+        "machine",  # doctor
+        "offline_upkeep",  # db check, rebuild, compact
+        "restoring",  # key restore
+        "root_signing",  # what the 24 words sign
+        "unit",  # service
+    }
+)
+"""Of the node, what commands need where no node can be asked: before it is there, and for secrets,
+which never go through the API."""
 # What the command line may load before it knows the command: this, the light part of the
 # standard library, and itself.
 LIGHT_PACKAGES: Final = frozenset({"__future__", "click"})
@@ -159,6 +179,22 @@ def test_every_room_imports_only_what_it_may() -> None:
     """Rules know no I/O, storage knows no network, and the command line starts light."""
     complaints = [line for source in shipped_sources() for line in import_complaints(source)]
     assert complaints == []
+
+
+def test_the_command_line_asks_the_node_by_its_operations_alone() -> None:
+    """Whatever a command does a program can do as well, by the API."""
+    complaints = [
+        f"{source.at(found.line)}: {found.name}"
+        for source in shipped_sources()
+        if source.room == "cli"
+        for found in source.imports()
+        if found.room == "node" and not _asks_only(found.name.split(".")[2])
+    ]
+    assert complaints == []
+
+
+def _asks_only(module: str) -> bool:
+    return module in CLIENT_MODULES | OFFLINE_MODULES or module.endswith("operations")
 
 
 def test_time_is_an_argument_in_rooms_that_decide() -> None:

@@ -9,6 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from slowlight.node.blocking_operations import (
+    BLOCK,
+    BLOCKS,
+    UNBLOCK,
+    BlockRequest,
+    BlocksRequest,
+    UnblockRequest,
+)
 from slowlight.node.client import Client
 from slowlight.node.db_operations import (
     DB_BACKUP,
@@ -521,6 +529,21 @@ def test_an_entry_is_traced_to_whoever_has_it(ada: Node) -> None:
     }
     own = ada.client.call(TRACE, TraceRequest(id=ada.post("Nobody yet.").short_id))
     assert (own.brought_by, own.holders, own.more) == (None, (), 0)
+
+
+def test_somebody_is_blocked_and_no_longer(ada: Node) -> None:
+    """Doing it twice is fine, and says so."""
+    bob = Person(2)
+    ada.receive(bob)
+    who = (bob.identity.hex(),)
+    asked = BlockRequest(who=who, reason="advertising")
+    assert [one.changed for one in ada.client.call(BLOCK, asked).outcomes] == [True]
+    assert [one.changed for one in ada.client.call(BLOCK, asked).outcomes] == [False]
+    (blocked,) = ada.client.call(BLOCKS, BlocksRequest()).blocks
+    assert (blocked.person.identity, blocked.reason) == (who[0], "advertising")
+    taken_back = ada.client.call(UNBLOCK, UnblockRequest(who=who))
+    assert [one.changed for one in taken_back.outcomes] == [True]
+    assert ada.client.call(BLOCKS, BlocksRequest()).blocks == ()
 
 
 def test_every_operation_has_its_story_here() -> None:
