@@ -68,10 +68,12 @@ class Siege:
         return await self.carrier.network.connect("ada:1")
 
     async def befriend(self) -> NoiseLink:
-        """Let Ada follow Eve, and Eve call her."""
+        """Let Ada follow Eve, and Eve call her; whatever that costs is over then."""
         who = (self.eve.identity.hex(),)
         self.ada.service.call(FOLLOW, FollowRequest(who=who))
-        return await self.eve.call(await self.connect(), self.static)
+        link = await self.eve.call(await self.connect(), self.static)
+        await wait_all_tasks_blocked()  # Bob checks Ada's follow, and Ada who Eve is
+        return link
 
 
 @pytest.fixture
