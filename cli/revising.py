@@ -41,16 +41,34 @@ def delete_command(shell: Shell, ids: tuple[str, ...], reason: str, yes: bool) -
 
     Their texts, pictures' descriptions and edits go, here and at everyone whom the deletion
     reaches; that there was a post, and answers of others, stay. It cannot be taken back.
-    Deleting what is deleted already changes nothing.
+    Deleting what is deleted already changes nothing. Scripts have to say --yes.
     """
     from ..node.post_operations import DELETE, DeleteRequest
 
-    if not yes and not shell.as_json and talks_to_person():
-        named = ids[0] if len(ids) == 1 else count(len(ids), "post")
-        click.confirm(f"Delete {named} for good?", abort=True, err=True)
+    if not yes:
+        _confirm(shell, ids)
     with shell.node("delete") as node:
         result = node.call(DELETE, DeleteRequest(ids=ids, reason=reason))
     shell.answer(result, _deleted(result, shell.screen.width))
+
+
+def _confirm(shell: Shell, ids: tuple[str, ...]) -> None:
+    """Let the person confirm what cannot be taken back.
+
+    Raises:
+        ServiceError: there is nobody to ask (``invalid``).
+        click.Abort: they do not want it.
+    """
+    named = ids[0] if len(ids) == 1 else count(len(ids), "post")
+    if not talks_to_person() or shell.as_json:
+        from ..node.errors import Code, ServiceError
+
+        raise ServiceError(
+            Code.INVALID,
+            f"deleting {named} cannot be taken back, and there is nobody to ask",
+            "--yes deletes without asking",
+        )
+    click.confirm(f"Delete {named} for good?", abort=True, err=True)
 
 
 def _deleted(result: DeleteResult, width: int) -> Iterator[Line]:

@@ -59,6 +59,20 @@ def open_sqlite_store(home: Home) -> NodeStore:
         raise storage_error(error) from error
 
 
+def open_sqlite_to_read(home: Home) -> NodeStore:
+    """Open the database of a home that cannot be written.
+
+    Raises:
+        ServiceError: ``storage``.
+    """
+    from ..store.sqlite import SqliteStore
+
+    try:
+        return SqliteStore(home.database, read_only=True)
+    except StoreError as error:
+        raise storage_error(error) from error
+
+
 def open_own_store(home: Home, open_store: OpenStore) -> NodeStore:
     """Open the store of a home, and make sure that it is the one that the home began with.
 

@@ -73,7 +73,7 @@ def open_client(home: Home, config: Config, purpose: str) -> Generator[Client]:
             yield SocketClient(home.socket)
             return
         try:
-            lock = home.lock(purpose)
+            lock = home.lock(purpose, may_only_read=True)
         except ServiceError as error:
             if error.code is not Code.LOCKED or time.monotonic() > until_s:
                 raise
@@ -81,7 +81,7 @@ def open_client(home: Home, config: Config, purpose: str) -> Generator[Client]:
             continue
         from .direct import open_direct
 
-        with lock, open_direct(home, config) as client:
+        with lock, open_direct(home, config, read_only=lock.read_only) as client:
             yield client
         return
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..store.base import NodeStore, Peer, StoreError
 from .author import MaySign
-from .beginning import OpenStore, open_own_store, open_sqlite_store
+from .beginning import OpenStore, open_own_store, open_sqlite_store, open_sqlite_to_read
 from .client import OnEvent, ignore_events
 from .clock import RandomBytes, WallClock, system_clock
 from .config import Config
@@ -140,20 +140,31 @@ def open_direct(
     open_store: OpenStore = open_sqlite_store,
     clock: WallClock = system_clock,
     random_bytes: RandomBytes = os.urandom,
+    read_only: bool = False,
 ) -> Generator[DirectClient]:
     """Open the node of a home, whose lock the caller holds.
+
+    Args:
+        read_only: the home cannot be written: nothing is signed or sent, and what was read is
+            not noted.
 
     Raises:
         ServiceError: there is no identity, its secrets are open to others, or the database
             cannot be opened.
     """
     keys = home.keys.device_keys()
-    store = open_own_store(home, open_store)
+    store = open_own_store(home, open_sqlite_to_read if read_only else open_store)
     try:
-        _drop_expired(store, clock())
+        if not read_only:
+            _drop_expired(store, clock())
         pen = Pen(home, store, keys.device)
 
+        def refuse() -> None:
+            raise home.unwritable(None)
+
         def momentary_board() -> Switchboard:
+            if read_only:
+                refuse()
             from .network import outgoing_board
 
             return outgoing_board(
@@ -174,7 +185,7 @@ def open_direct(
                 MomentaryLinks(momentary_board),
                 clock=clock,
                 random_bytes=random_bytes,
-                may_sign=pen.require,
+                may_sign=refuse if read_only else pen.require,
             )
         )
     finally:

@@ -95,7 +95,7 @@ class ServiceError(SlowlightError):
 def storage_error(error: SlowlightError) -> ServiceError:
     """Return what a person is told when the database fails."""
     # A command for a daemon needs none of them.
-    from ..store.base import DamagedFileError, ForeignDatabaseError, LostHeadError
+    from ..store.base import DamagedFileError, ForeignDatabaseError, LostHeadError, ReadOnlyError
 
     if isinstance(error, LostHeadError):
         return ServiceError(
@@ -115,6 +115,10 @@ def storage_error(error: SlowlightError) -> ServiceError:
             Code.STORAGE,
             str(error),
             "use the version that wrote it, or another home: slowlight --home DIR",
+        )
+    if isinstance(error, ReadOnlyError):
+        return ServiceError(
+            Code.STORAGE, str(error), "make the home writable, or copy it to where it is"
         )
     return ServiceError(
         Code.STORAGE, str(error), "check the free space and the permissions of the home"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shlex
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 HOME_VARIABLE: Final = "SLOWLIGHT_HOME"
 MAX_SOCKET_PATH_BYTES: Final = 103
 """Longest path of a Unix socket that every system takes (macOS: 104 with its end)."""
+
+NOT_WRITABLE: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""Of a directory that can only be read."""
 
 _MAX_HOLDER_BYTES: Final = 1_000
 
@@ -156,11 +160,13 @@ class Home:
         """Return what to type to run a command on this very home."""
         return f"slowlight --home {shlex.quote(str(self.path))} {arguments}"
 
-    def lock(self, purpose: str) -> HomeLock:
+    def lock(self, purpose: str, *, may_only_read: bool = False) -> HomeLock:
         """Take the home for this process, until the lock is closed.
 
         Args:
             purpose: what holds it, for whoever finds it held: ``slowlight run``.
+            may_only_read: take a home that cannot be written too, together with others that
+                only read it; `HomeLock.read_only` says so.
 
         Raises:
             ServiceError: another process holds it (``locked``), there is no directory
@@ -174,11 +180,9 @@ class Home:
                 Code.NO_IDENTITY, f"there is no home at {self.path}", self.command("init")
             ) from None
         except OSError as error:
-            raise ServiceError(
-                Code.STORAGE,
-                f"the home {self.path} cannot be written: {error.strerror}",
-                "make it writable, or copy it to where it is: even reading keeps notes there",
-            ) from error
+            if may_only_read and error.errno in NOT_WRITABLE:
+                return self._lock_to_read(error)
+            raise self.unwritable(error.strerror) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -194,6 +198,34 @@ class Home:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(self._me(purpose)), 0)
         return HomeLock(descriptor)
+
+    def _lock_to_read(self, error: OSError) -> HomeLock:
+        """Take a home that cannot be written, so that nobody begins to write it meanwhile."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return HomeLock(None)  # nobody can make one
+        except OSError:
+            raise self.unwritable(error.strerror) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self._require_nobody_elsewhere(descriptor)
+        except BlockingIOError:
+            noted = os.pread(descriptor, _MAX_HOLDER_BYTES, 0)
+            os.close(descriptor)
+            raise self._held(_holder_of(noted)) from None
+        except ServiceError:
+            os.close(descriptor)
+            raise
+        return HomeLock(descriptor, read_only=True)
+
+    def unwritable(self, why: str | None) -> ServiceError:
+        """Return what is said where a home has to be written and cannot be."""
+        return ServiceError(
+            Code.STORAGE,
+            f"the home {self.path} cannot be written" + (f": {why}" if why else ""),
+            "make it writable, or copy it to where it is; reading and searching work as it is",
+        )
 
     def require_still_held(self) -> None:
         """Require that no process elsewhere took the home from this one, which has locked it.
@@ -246,13 +278,18 @@ class Home:
 class HomeLock:
     """The home belongs to this process until this is closed, or the process ends."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int | None, *, read_only: bool = False) -> None:
         self._descriptor = descriptor
+        self.read_only: Final = read_only or descriptor is None
+        """Whether the home cannot be written."""
 
     def close(self) -> None:
         """Let go of the home, and leave no note of having had it."""
-        with suppress(OSError):
-            os.ftruncate(self._descriptor, 0)
+        if self._descriptor is None:
+            return
+        if not self.read_only:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
     def __enter__(self) -> HomeLock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -82,7 +83,8 @@ class Upkeep:
         """Copy the database to a new file.
 
         Raises:
-            ServiceError: ``invalid``: the path is relative, or there is a file.
+            ServiceError: ``invalid``: the path is relative, its folder is missing, or there is a
+                file.
         """
         path = Path(request.path)
         if not path.is_absolute():
@@ -94,6 +96,14 @@ class Upkeep:
         if path.exists():
             raise ServiceError(
                 Code.INVALID, f"{path} exists already", "name a file that does not exist"
+            )
+        if not path.parent.is_dir():
+            missing = next(each for each in (*path.parents,)[::-1] if not each.is_dir())
+            raise ServiceError(
+                Code.INVALID,
+                f"there is no folder {missing}",
+                f"plug in its disk, name another file, or make it: mkdir -p"
+                f" {shlex.quote(str(path.parent))}",
             )
         self._store.backup(path)
         return DbBackupResult(path=str(path), size_bytes=path.stat().st_size)

@@ -366,6 +366,10 @@ class StoreError(SlowlightError):
     """The store cannot be opened, read or written: what is wrong and what to do about it."""
 
 
+class ReadOnlyError(StoreError):
+    """The store was opened only to read it, or cannot be read where it cannot be written."""
+
+
 class ForeignDatabaseError(StoreError):
     """A newer Slowlight, or another program, wrote the database; it was not changed."""
 

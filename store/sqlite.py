@@ -26,18 +26,24 @@ class SqliteStore(SqliteLogs, SqliteTimeline, SqliteBodies, SqliteDelivery, Sqli
     """Everything that a node remembers. Keeps `NodeStore`, which describes the methods."""
 
     def __init__(
-        self, path: Path, *, make_nonce: Callable[[int], bytes] = secrets.token_bytes
+        self,
+        path: Path,
+        *,
+        make_nonce: Callable[[int], bytes] = secrets.token_bytes,
+        read_only: bool = False,
     ) -> None:
         """Open the database at ``path``, or make it.
 
         Args:
             path: its directory must exist; the write-ahead log stands beside it.
             make_nonce: returns so many random bytes, for the nonce of a new store.
+            read_only: it cannot be written, and nobody else writes it meanwhile; whatever would
+                change it raises `ReadOnlyError`.
 
         Raises:
             StoreError: it cannot be opened, or belongs to another program or a newer version.
         """
-        super().__init__(Database(path))
+        super().__init__(Database(path, read_only=read_only))
         try:
             if self._database.row("SELECT 1 FROM store") is None:
                 with self._database.writing():

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from .base import DamagedFileError, StoreError
+from .base import DamagedFileError, ReadOnlyError, StoreError
 from .schema import migrate, pending_migrations
 from .sqlite_log_file import log_of, secure_log, sync_names
 
@@ -39,8 +39,11 @@ Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
 class Database:
     """A current Slowlight database, open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open a database, or make one, and bring it up to date.
+
+        Args:
+            read_only: open one that cannot be written; nobody else writes it meanwhile.
 
         Raises:
             StoreError: it cannot be opened, or belongs to another program or a newer version.
@@ -49,6 +52,10 @@ class Database:
         self._doubtful = False
         self.is_alone = False
         """Whether the file was opened so that nobody else can open it: see `_prepare_alone`."""
+        self._read_only = read_only
+        if read_only:
+            self.connection = _opened_to_read(path)
+            return
         try:
             secure_log(path)
             self.connection = self._connect()
@@ -141,6 +148,8 @@ class Database:
 
         After an error of the disk nothing is written before `_begin_log_anew` has succeeded.
         """
+        if self._read_only:
+            raise ReadOnlyError(f"{self.path} can only be read here")
         try:
             if self._doubtful:
                 self._begin_log_anew()
@@ -192,6 +201,47 @@ class Database:
     def close(self) -> None:
         """Close the connection; the last one takes the write-ahead log away."""
         self.connection.close()
+
+
+def _opened_to_read(path: Path) -> sqlite3.Connection:
+    """Open a database that cannot be written, as current as it is.
+
+    A write-ahead log that a killed process left is read with it, which needs the file that
+    programs share; both are there after a kill. Without a log the file is all there is, and SQLite
+    is told not to look for more.
+
+    Raises:
+        StoreError: it cannot be read so, or has to be brought up to date first.
+    """
+    log = log_of(path)
+    how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    uri = f"{path.absolute().as_uri()}?{how}"
+    try:
+        connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS
+        )
+        try:
+            pending = pending_migrations(connection)
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        if _primary_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise ReadOnlyError(
+                f"{path} was left by a node that was killed, and can be read only where it can"
+                " be written"
+            ) from error
+        raise explained(path, error) from error
+    if pending:
+        connection.close()
+        raise ReadOnlyError(
+            f"{path} is of an older version, and can be brought up to date only where it can be"
+            " written"
+        )
+    return connection
 
 
 def reading(path: Path) -> sqlite3.Connection:

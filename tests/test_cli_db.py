@@ -124,8 +124,9 @@ def test_a_backup_is_a_whole_database_for_its_owner_alone(home: Home, tmp_path: 
         assert one.nonce == other.nonce
     assert run(home, "db", "backup", str(copy)).code == 2
     missing = run(home, "db", "backup", str(tmp_path / "no" / "where.db"))
-    assert missing.code == 1
-    assert "cannot be written" in missing.err
+    assert missing.code == 2
+    assert f"there is no folder {tmp_path / 'no'}" in missing.err
+    assert f"mkdir -p {tmp_path / 'no'}" in " ".join(missing.err.split())
 
 
 def test_a_home_in_use_is_left_alone(home: Home) -> None:

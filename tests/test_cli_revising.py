@@ -27,20 +27,35 @@ def posted(desk: Desk, text: str, *more: str) -> str:
 def test_a_deletion_says_what_it_can_do(desk: Desk) -> None:
     """Once; the second time it says that nothing was to be done, and that is no error."""
     post = posted(desk, "Dust.")
-    ending = desk.type("delete", post)
+    ending = desk.type("delete", post, "--yes")
     assert ending.code == 0
     assert ending.out.startswith(f"Deleted {post}.\n")
     assert "it cannot reach" in " ".join(ending.out.split())
-    again = desk.type("delete", post)
+    again = desk.type("delete", post, "--yes")
     assert (again.code, again.out) == (0, f"{post} was deleted already.\n")
-    assert desk.type("delete", post, "--json").json["entries"][0]["already"]
+    assert desk.type("delete", post, "--yes", "--json").json["entries"][0]["already"]
+
+
+def test_nothing_is_deleted_where_nobody_can_be_asked(desk: Desk) -> None:
+    """A script that forgot --yes is told so, as by all that cannot be taken back."""
+    post = posted(desk, "Dust.")
+    ending = desk.type("delete", post)
+    assert (ending.code, ending.out) == (2, "")
+    assert "cannot be taken back" in ending.err
+    assert "--yes deletes without asking" in ending.err
+    refused = desk.type("delete", post, "--json")
+    assert (refused.code, refused.error["code"]) == (2, "invalid")
+    assert "Dust." in desk.type("read", "--all").out
+    assert desk.type("delete", post, "--yes").code == 0
 
 
 def test_show_says_by_what_a_post_was_deleted(desk: Desk) -> None:
     """And why; the thread of an answer says that its beginning is deleted."""
     post = posted(desk, "Dust.")
     answer = posted(desk, "Where?", "--reply", post)
-    order = desk.type("delete", post, "--reason", "wrong place", "--json").json["ordered_by"][0]
+    order = desk.type("delete", post, "--reason", "wrong place", "--yes", "--json").json[
+        "ordered_by"
+    ][0]
     shown = desk.type("show", post).out
     assert f"deleted by  {order}" in shown
     assert "wrong place" in shown
@@ -71,11 +86,11 @@ def test_others_posts_are_left_alone(desk: Desk) -> None:
     bob = Person(1)
     theirs = bob.post("mine").id.hex()
     desk.receive(bob)
-    for arguments in (("delete", theirs), ("edit", theirs, "yours")):
+    for arguments in (("delete", theirs, "--yes"), ("edit", theirs, "yours")):
         ending = desk.type(*arguments)
         assert ending.code == 2
         assert "only its author can change or delete it" in ending.err
-    assert desk.type("delete", "0" * 64).code == 3
+    assert desk.type("delete", "0" * 64, "--yes").code == 3
     assert desk.type("edit", theirs).code == 2
     assert desk.type("delete").code == 2
     assert bob.log(CHANNEL_POSTS)
