@@ -28,24 +28,24 @@ def test_what_is_beyond_goes_after_it_arrived(store: NodeStore) -> None:
     lines: list[str] = []
 
     def bytes_held() -> int:
-        return sum(one.payload_bytes for one in store.shares() if one.identity == stranger.identity)
+        return sum(one.bytes for one in store.shares() if one.identity == stranger.identity)
 
     async def main() -> None:
         bell = Bell()
         async with trio.open_nursery() as nursery:
 
             async def keep() -> None:
-                limits = Limits(strangers_bytes=2_000)
+                limits = Limits(strangers_bytes=8_000)
                 await keep_room(store, own.identity, limits, bell, log=Log(lines.append))
 
             nursery.start_soon(keep)
             await trio.sleep(10)
             assert lines == []
             take(store, stranger.run())
-            assert bytes_held() > 2_000
+            assert bytes_held() > 8_000
             bell.ring()
             await trio.sleep(10)
-            assert bytes_held() <= 2_000
+            assert bytes_held() <= 8_000
             nursery.cancel_scope.cancel()
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

@@ -13,7 +13,7 @@ from tests.mutants import mutants
 DECODERS: Final = {each.name: each for each in decoders()}
 SEED: Final = 1
 MUTANTS: Final = 2_000
-MANY_MUTANTS: Final = 40_000
+MANY_MUTANTS: Final = 10_000
 
 
 @pytest.mark.parametrize("name", DECODERS)
