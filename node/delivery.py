@@ -9,7 +9,7 @@ from typing import Final, get_args
 from ..protocol.content import Post
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, log_id
 from ..protocol.fork import Place, place_in
-from ..protocol.roster import Depth, Roster
+from ..protocol.roster import Roster
 from ..store.base import (
     NO_MEMORY,
     NOTHING_DELIVERED,
@@ -56,6 +56,8 @@ class _Node:
     """None: never met."""
     delivered: Delivered
     peer: Peer | None
+    offered: Roster | None
+    """What a live session offers to it; None: there is none, or it has not said what it wants."""
     connected: bool
     exchanging: bool
 
@@ -96,8 +98,7 @@ class Delivery:
         views = Views(self._store, self._identity)
         traced = _Traced(held, self._store.arrival_of(held.entry.id), self._answered(held))
         nodes = self._nodes()
-        rosters = self._rosters(nodes)
-        holders = [self._holder(node, traced, rosters, views) for node in nodes]
+        holders = [self._holder(node, traced, views) for node in nodes]
         holders += self._persons(traced, nodes, views)
         followers = self._unlinked_followers(traced, nodes)
         holders += [
@@ -133,18 +134,20 @@ class Delivery:
                     memory if memory.nonce else None,
                     delivered,
                     peer,
+                    link.offered if link else None,
                     connected=link is not None,
                     exchanging=link is not None and not link.in_sync,
                 )
             )
         return nodes
 
-    def _rosters(self, nodes: list[_Node]) -> Mapping[bytes, Roster | None]:
-        """Return what is offered of each roster, by the hash of the whole one."""
-        wanted = {node.memory.roster for node in nodes if node.memory and node.memory.roster}
+    def _offered(self, node: _Node) -> Roster | None:
+        """Return what is offered to a node of its roster, one at a time: each may take 18 MB."""
+        if node.offered is not None or node.memory is None or not node.memory.roster:
+            return node.offered
+        whole = self._store.roster(node.memory.roster)
         blocked = frozenset(blocks_of(self._store, self._clock()))
-        whole = {each: self._store.roster(each) for each in wanted}
-        return {name: offered_of(each, blocked) if each else None for name, each in whole.items()}
+        return None if whole is None else offered_of(whole, blocked)
 
     def _answered(self, held: HeldEntry) -> Mapping[bytes, int]:
         """Return which devices wrote an answer to an entry, and when the first one came."""
@@ -155,10 +158,8 @@ class Delivery:
                 answers.setdefault(post.held.log.device, post.held.received_ms)
         return answers
 
-    def _holder(
-        self, node: _Node, traced: _Traced, rosters: Mapping[bytes, Roster | None], views: Views
-    ) -> HolderView:
-        knowledge, why, since_ms = self._known(node, traced, rosters)
+    def _holder(self, node: _Node, traced: _Traced, views: Views) -> HolderView:
+        knowledge, why, since_ms = self._known(node, traced)
         last_ms = node.peer.last_contact_ms if node.peer else 0
         return HolderView(
             person=views.person(node.identity),
@@ -173,9 +174,7 @@ class Delivery:
             last_contact_ms=last_ms,
         )
 
-    def _known(
-        self, node: _Node, traced: _Traced, rosters: Mapping[bytes, Roster | None]
-    ) -> tuple[Knowledge, Why, int]:
+    def _known(self, node: _Node, traced: _Traced) -> tuple[Knowledge, Why, int]:
         """Say what is known of an entry and a device, why it may not be there, and since when."""
         held, memory = traced.held, node.memory
         if node.device == traced.log.device:
@@ -190,12 +189,13 @@ class Delivery:
             return "unknown", "blocked", 0
         if memory is None:
             return "unknown", "never_met", 0
-        roster = rosters.get(memory.roster)
+        roster = self._offered(node)
         if roster is None:
             return "unknown", "never_met", 0
         if not roster.wants(held.identity, traced.log.channel):
             return "not_wanted", "", 0
-        if _is_partial(roster, held.identity, traced.log.channel):
+        channel = traced.log.channel  # channel 0 is always kept whole
+        if channel != CHANNEL_IDENTITY and roster.shallow(held.identity, channel) is not None:
             return "unknown", "partial", 0
         holds = node.delivered.holds_for(memory, roster.hash)
         delivered = node.delivered if holds else NOTHING_DELIVERED
@@ -285,11 +285,9 @@ class Delivery:
     def waiting(self) -> tuple[WaitingView, ...]:
         """Return how much waits for each peer, and for whoever else was met and lacks something."""
         views = Views(self._store, self._identity)
-        nodes = self._nodes()
-        rosters = self._rosters(nodes)
         found: list[WaitingView] = []
-        for node in nodes:
-            roster = rosters.get(node.memory.roster) if node.memory else None
+        for node in self._nodes():
+            roster = self._offered(node)
             entries = 0 if roster is None else self._lacking(node, roster)
             if node.peer is None and not node.connected and not entries:
                 continue
@@ -322,15 +320,6 @@ class Delivery:
             and arrived.via != node.identity.hex()
             and arrived.log.device != node.device
         )
-
-
-def _is_partial(roster: Roster, identity: bytes, channel: int) -> bool:
-    """Say whether a node keeps only a part of a log; channel 0 is always kept whole."""
-    return channel != CHANNEL_IDENTITY and any(
-        row.depth is not Depth.EVERYTHING
-        for row in roster.rows
-        if (row.identity, row.channel) == (identity, channel)
-    )
 
 
 def _was_sent(delivered: Delivered, traced: _Traced) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from ..protocol.roster import Roster
 from ..store.base import Delivered, Peer, PeerMemory
 from .peer_clocks import ClockNote
 from .peer_operations import SyncCounts
@@ -27,6 +28,8 @@ class LiveLink:
     counts: SyncCounts
     peer_state: tuple[PeerMemory, Delivered]
     """What is known of that peer by now; the store learns it when the session ends."""
+    offered: Roster | None = None
+    """What of its roster is offered to that peer; None: it has not said it yet."""
     clock: ClockNote | None = None
     """What the handshake told of the peer's clock."""
 

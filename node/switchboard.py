@@ -326,6 +326,7 @@ class Switchboard:
                 in_sync=one.session.in_sync,
                 counts=one.counts,
                 peer_state=one.session.peer_state,
+                offered=one.session.offered,
                 clock=one.clock,
             )
             for one in self._live.values()

@@ -66,12 +66,11 @@ class Roster:
                 outside its range.
         """
         self.rows: Final[tuple[RosterRow, ...]] = tuple(sorted(rows))
-        value = roster_value(self.rows)
         try:
-            roster_rows(value)
+            _check(self.rows)
         except DecodeError as error:
             raise ValueError(f"no peer would take this roster: {error}") from error
-        self.hash: Final = hash32(PERSON_ROSTER, pack(value))
+        self.hash: Final = hash32(PERSON_ROSTER, pack(self.rows))
         self._channels: dict[bytes, frozenset[int]] = {}
         self._shallow: Final = {
             row[:2]: row for row in self.rows if row.depth is not Depth.EVERYTHING
@@ -110,20 +109,32 @@ def roster_value(rows: Sequence[RosterRow]) -> Value:
 
 def roster_rows(value: Value) -> list[RosterRow]:
     """Decode rows, which must stand in rising order without doubles; raises DecodeError."""
-    rows: list[RosterRow] = []
-    for item in as_list(value, MAX_ROSTER_ROWS, "roster"):
-        fields = as_fields(item, 4, "roster row")
-        depth = Depth(as_uint(fields[2], max(Depth), "roster depth"))
-        n = as_uint(fields[3], MAX_UINT, "roster n")
-        if (n > 0) != (depth is Depth.NEWEST):
-            raise DecodeError(f"roster row: depth {depth.name} with n = {n}")
-        rows.append(
-            RosterRow(
-                as_bytes(fields[0], HASH_BYTES, "roster identity"),
-                as_uint(fields[1], MAX_CHANNEL, "roster channel"),
-                depth,
-                n,
-            )
-        )
+    rows = [
+        _row(as_fields(item, 4, "roster row")) for item in as_list(value, MAX_ROSTER_ROWS, "roster")
+    ]
     require_rising([(row.identity, row.channel) for row in rows], "roster")
     return rows
+
+
+def _row(fields: Sequence[Value]) -> RosterRow:
+    depth = Depth(as_uint(fields[2], max(Depth), "roster depth"))
+    n = as_uint(fields[3], MAX_UINT, "roster n")
+    if (n > 0) != (depth is Depth.NEWEST):
+        raise DecodeError(f"roster row: depth {depth.name} with n = {n}")
+    return RosterRow(
+        as_bytes(fields[0], HASH_BYTES, "roster identity"),
+        as_uint(fields[1], MAX_CHANNEL, "roster channel"),
+        depth,
+        n,
+    )
+
+
+def _check(rows: Sequence[RosterRow]) -> None:
+    """Hold rows to what `roster_rows` takes, without a copy of the longest roster."""
+    if len(rows) > MAX_ROSTER_ROWS:
+        raise DecodeError(f"roster: {len(rows)} items where at most {MAX_ROSTER_ROWS} are allowed")
+    for row in rows:
+        _row((row.identity, row.channel, int(row.depth), row.n))
+    for before, after in itertools.pairwise(rows):
+        if before[:2] >= after[:2]:
+            raise DecodeError("roster: rows do not rise")

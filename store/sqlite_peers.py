@@ -9,7 +9,7 @@ import msgspec
 
 from ..protocol.entry import CHANNEL_IDENTITY, CHANNEL_POSTS, MAX_SEEN
 from ..protocol.hashing import HASH_BYTES
-from ..protocol.roster import Depth, Roster, RosterRow
+from ..protocol.roster import Roster, RosterRow
 from .base import MAX_PEER_MEMORIES, NO_MEMORY, HeldEntry, Peer, PeerMemory
 from .sqlite_database import SqlitePart
 from .sqlite_entries import held_entry_of, prefix_of
@@ -47,8 +47,7 @@ class SqlitePeers(SqlitePart):
         )
         if found is None:
             return None
-        rows = msgspec.msgpack.decode(found[0], type=list[tuple[bytes, int, Depth, int]])
-        return Roster(RosterRow(*row) for row in rows)
+        return Roster(msgspec.msgpack.decode(found[0], type=list[RosterRow]))
 
     def keep_roster(self, roster: Roster) -> None:
         with self._database.writing():

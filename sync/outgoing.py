@@ -142,9 +142,15 @@ class Outgoing:
                 self._peer_complete = False
 
     @property
+    def chosen(self) -> Roster | None:
+        """The part of its roster that is offered to the peer; None: not known yet."""
+        return None if self.roster is None else self._offers.chosen(self.roster)
+
+    @property
     def offered(self) -> bytes:
-        """Hash of the part of its roster that is offered to the peer; empty: not known yet."""
-        return b"" if self.roster is None else self._offers.chosen(self.roster).hash
+        """Hash of that part; empty: not known yet."""
+        chosen = self.chosen
+        return b"" if chosen is None else chosen.hash
 
     def _offers_log(self, identity: bytes, channel: int) -> bool:
         """Say whether the peer wants a log, and may have it."""

@@ -124,6 +124,11 @@ class Session:
         return self._memory, self._notes.known(self._memory, self._outgoing.offered)
 
     @property
+    def offered(self) -> Roster | None:
+        """The part of the peer's roster that is offered to it; None: not known yet."""
+        return self._outgoing.chosen
+
+    @property
     def in_sync(self) -> bool:
         """Each side has confirmed that it wants nothing more of what the other has."""
         return self._incoming.complete and self._outgoing.complete and not self._control
