@@ -129,42 +129,66 @@ class Service:
         self._random_bytes = random_bytes
         self._reading = Reading(store, self._author.identity)
         self._forks = Forks(store, self._author.identity, self._author.device)
-        writing = Writing(store, self._author, self._reading)
-        revising = Revising(store, self._author, self._reading, clock=clock)
-        peering = Peering(store, self._author, links, reach, clock=clock, random_bytes=random_bytes)
-        people = People(store, self._author, peering, links, clock=clock)
-        blocking = Blocking(store, self._author, links, clock=clock)
-        self._upkeep = upkeep = Upkeep(store, self._author.identity, clock=clock)
+        self._upkeep = Upkeep(store, self._author.identity, clock=clock)
         self._delivery = Delivery(
             store, self._author.identity, self._author.device, links, clock=clock
         )
         self._operations: Mapping[str, Callable[[Any], Result]] = {
             STATUS.name: self._status,
+            **self._about_posts(),
+            **self._about_people(reach),
+            **self._about_store(),
+            **self._about_keys(),
+            "pair": _needs_daemon,
+            "pair_answer": _needs_daemon,
+        }
+
+    def _about_posts(self) -> Mapping[str, Callable[[Any], Result]]:
+        writing = Writing(self._store, self._author, self._reading)
+        revising = Revising(self._store, self._author, self._reading, clock=self._clock)
+        return {
             POST.name: writing.post,
             PROFILE.name: writing.profile,
             SET_PROFILE.name: writing.set_profile,
             READ.name: self._reading.read,
             THREAD.name: self._reading.thread,
             SHOW.name: self._reading.show,
+            SEARCH.name: self._reading.search,
             DELETE.name: revising.delete,
             EDIT.name: revising.edit,
-            SEARCH.name: self._reading.search,
+            TRACE.name: self._delivery.trace,
+        }
+
+    def _about_people(self, reach: Reach) -> Mapping[str, Callable[[Any], Result]]:
+        store, author, links, clock = self._store, self._author, self._links, self._clock
+        random_bytes = self._random_bytes
+        peering = Peering(store, author, links, reach, clock=clock, random_bytes=random_bytes)
+        people = People(store, author, peering, links, clock=clock)
+        blocking = Blocking(store, author, links, clock=clock)
+        return {
             FOLLOW.name: people.follow,
             UNFOLLOW.name: people.unfollow,
             FOLLOWS.name: people.follows,
+            NAME.name: people.name,
             BLOCK.name: blocking.block,
             UNBLOCK.name: blocking.unblock,
             BLOCKS.name: blocking.blocks,
             FORKS.name: self._forks.forks,
-            NAME.name: people.name,
             PEERS.name: peering.peers,
             ADD_PEER.name: peering.add_peer,
             REMOVE_PEER.name: peering.remove_peer,
             INVITE.name: peering.invite,
-            TRACE.name: self._delivery.trace,
-            DB_STATS.name: upkeep.stats,
-            DB_SCRUB.name: upkeep.scrub,
-            DB_BACKUP.name: upkeep.backup,
+        }
+
+    def _about_store(self) -> Mapping[str, Callable[[Any], Result]]:
+        return {
+            DB_STATS.name: self._upkeep.stats,
+            DB_SCRUB.name: self._upkeep.scrub,
+            DB_BACKUP.name: self._upkeep.backup,
+        }
+
+    def _about_keys(self) -> Mapping[str, Callable[[Any], Result]]:
+        return {
             PERIODS.name: lambda request: self.period_keys.periods(request),
             "devices": lambda request: self.devices.devices(request),
             "plan_revocation": lambda request: self.devices.plan_revocation(request),
@@ -172,8 +196,6 @@ class Service:
             "plan_accept": lambda request: self.devices.plan_accept(request),
             "enact": lambda request: self.enacting.enact(request),
             "answer": lambda request: self.enacting.answer(request),
-            "pair": _needs_daemon,
-            "pair_answer": _needs_daemon,
         }
 
     @property
