@@ -249,3 +249,13 @@ def _pieces(first: int, last: int, longest: int) -> Iterator[tuple[int, int]]:
         low = max(first, last // BLOCK * BLOCK, last - longest + 1)
         yield low, last
         last = low - 1
+
+
+def twins(common: int, one: int, other: int, seed: int = 1) -> tuple[Person, Person]:
+    """Return one device that went on in two ways after some common posts."""
+    ada = Person(seed)
+    ada.posts(common)
+    eve = ada.forked(CHANNEL_POSTS, common)
+    ada.posts(one)
+    eve.posts(other)
+    return ada, eve

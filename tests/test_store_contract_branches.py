@@ -19,7 +19,7 @@ from slowlight.protocol.standing import Void
 from slowlight.store.base import Item, NodeStore, Outcome
 from slowlight.store.memory import MemoryStore
 from tests.owners import Spoken, open_device, revoked, rotated, with_records
-from tests.people import Person
+from tests.people import Person, twins
 from tests.stores import (
     RECEIVED_MS,
     OpenStore,
@@ -32,16 +32,6 @@ from tests.stores import (
     show_everything,
     take,
 )
-
-
-def twins(common: int, one: int, other: int, seed: int = 1) -> tuple[Person, Person]:
-    """Return one device that went on in two ways after some common posts."""
-    ada = Person(seed)
-    ada.posts(common)
-    eve = ada.forked(CHANNEL_POSTS, common)
-    ada.posts(one)
-    eve.posts(other)
-    return ada, eve
 
 
 def proof(one: Person, other: Person) -> ForkProof:

@@ -15,7 +15,7 @@ from slowlight.store.base import OWN, ForkedLog, LogKey, NodeStore, Outcome
 from slowlight.store.forks import MAX_FORK_BYTES_OF_IDENTITY
 from slowlight.store.memory import MemoryStore
 from tests.owners import revoked, with_records
-from tests.people import Person
+from tests.people import Person, twins
 from tests.stores import (
     RECEIVED_MS,
     OpenStore,
@@ -30,16 +30,6 @@ from tests.stores import (
 
 FORKED = Outcome.FORKED
 STORED = Outcome.STORED
-
-
-def twins(common: int, one: int, other: int, seed: int = 1) -> tuple[Person, Person]:
-    """Return one device that went on in two ways after some common posts."""
-    ada = Person(seed)
-    ada.posts(common)
-    eve = ada.forked(CHANNEL_POSTS, common)
-    ada.posts(one)
-    eve.posts(other)
-    return ada, eve
 
 
 def proof_of(store: NodeStore, person: Person) -> ForkProof:

@@ -14,18 +14,8 @@ from slowlight.protocol.frames import LogState, RunFrame
 from slowlight.store.base import LogKey, NodeStore
 from slowlight.store.sqlite import SqliteStore
 from tests.owners import revoked, with_records
-from tests.people import Person
+from tests.people import Person, twins
 from tests.sync_ends import Node, meet
-
-
-def twins(common: int, one: int, other: int) -> tuple[Person, Person]:
-    """Return one device that went on in two ways after some common posts."""
-    ada = Person(1)
-    ada.posts(common)
-    eve = ada.forked(CHANNEL_POSTS, common)
-    ada.posts(one)
-    eve.posts(other)
-    return ada, eve
 
 
 def states(node: Node) -> list[LogState]:

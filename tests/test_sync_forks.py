@@ -24,18 +24,8 @@ from slowlight.protocol.frames import (
 )
 from slowlight.protocol.question_frames import Reconcile
 from slowlight.store.base import LogKey
-from tests.people import Person
+from tests.people import Person, twins
 from tests.sync_ends import Link, Node, meet
-
-
-def twins(common: int, one: int, other: int, seed: int = 1) -> tuple[Person, Person]:
-    """Return one device that went on in two ways after some common posts."""
-    ada = Person(seed)
-    ada.posts(common)
-    eve = ada.forked(CHANNEL_POSTS, common)
-    ada.posts(one)
-    eve.posts(other)
-    return ada, eve
 
 
 def holder(number: int, author: Person) -> Node:
