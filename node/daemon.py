@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 import trio
 
 from ..protocol.frames import ByeReason
-from ..protocol.pairing import pairing_prologue
+from ..protocol.handshake import prologue_of
+from ..protocol.pairing import PAIRING_PROTOCOL
 from ..store.base import NodeStore, StoreError
 from .addresses import own_hosts, reachable
 from .api import make_app
@@ -173,7 +174,7 @@ class _Node:
             store,
             self._board.identity,
             keys.device,
-            LinkKeys(keys.box, pairing_prologue(config.node.network), random_bytes),
+            LinkKeys(keys.box, prologue_of(config.node.network, PAIRING_PROTOCOL), random_bytes),
             doors,
             self._announcer,
             self._neighbourhood,

@@ -36,14 +36,15 @@ MAX_NETWORK_BYTES: Final = 256
 MAX_GREETING_BYTES: Final = MAX_BODY_BYTES + TOKEN_BYTES + 8 + 9
 """The longest IDENT body, a token, their heads and a time; it fits message 3."""
 
-_PROTOCOL: Final = b"slowlight-1"
+LINK_PROTOCOL: Final = b"slowlight-1"
 
 
-def prologue_of(network: str) -> bytes:
+def prologue_of(network: str, protocol: bytes = LINK_PROTOCOL) -> bytes:
     """Return what both ends mix into the handshake: nodes that differ in it cannot talk.
 
     Args:
         network: the network's name, at most 256 bytes of UTF-8; usually empty.
+        protocol: what the handshake is for.
 
     Raises:
         ValueError: the name is too long.
@@ -51,7 +52,7 @@ def prologue_of(network: str) -> bytes:
     name = network.encode()
     if len(name) > MAX_NETWORK_BYTES:
         raise ValueError(f"a network name of {len(name)} bytes; at most {MAX_NETWORK_BYTES}")
-    return _PROTOCOL + pack(name)
+    return protocol + pack(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from .encoding import as_bytes, as_bytes_upto, as_fields, as_list, as_text, pack
 from .entry import KEY_BYTES
 from .errors import DecodeError, IntegrityError
 from .frames import MAX_BODY_BYTES
-from .handshake import MAX_NETWORK_BYTES
 from .hashing import HASH_BYTES, PERSON_PAIR, PERSON_PAIR_WORDS, hash32
 from .invite import MAX_ADDRESS_BYTES, MAX_NAME_BYTES
 from .words import spoken_words
@@ -34,20 +33,10 @@ ACCEPT: Final = b"\x01"
 REFUSE: Final = b"\x00"
 """The one message after the handshake, from each end: what its person has said of the words."""
 
-_PROTOCOL: Final = b"slowlight-pair-1"
+PAIRING_PROTOCOL: Final = b"slowlight-pair-1"
+"""Begins the prologue (`prologue_of`), so that no link is taken for a pairing."""
+
 _WHAT: Final = "pairing hello"
-
-
-def pairing_prologue(network: str) -> bytes:
-    """Return the Noise prologue: nodes of different networks cannot pair.
-
-    Raises:
-        ValueError: the network's name has more than 256 bytes.
-    """
-    name = network.encode()
-    if len(name) > MAX_NETWORK_BYTES:
-        raise ValueError(f"a network name of {len(name)} bytes; at most {MAX_NETWORK_BYTES}")
-    return _PROTOCOL + pack(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,9 @@ from slowlight.node.pairing_exchange import (
     meet_caller,
 )
 from slowlight.protocol.errors import IntegrityError, SlowlightError
+from slowlight.protocol.handshake import prologue_of
 from slowlight.protocol.nearby import PAIRING_KEY, nearby_tag
-from slowlight.protocol.pairing import PairingHello, pairing_prologue
+from slowlight.protocol.pairing import PAIRING_PROTOCOL, PairingHello
 from tests.memory_net import MemoryCarrier, Running, net, running
 
 T = TypeVar("T")
@@ -185,7 +186,7 @@ async def test_somebody_in_the_middle_shows_other_words(
     carrier: MemoryCarrier = net()
     async with running(tmp_path, carrier, "ada", "bob", "eve", lan=MemoryLan()) as (ada, bob, eve):
         keys = eve.made.home.keys.device_keys()
-        middle = LinkKeys(keys.box, pairing_prologue(""), eve.made.random_bytes)
+        middle = LinkKeys(keys.box, prologue_of("", PAIRING_PROTOCOL), eve.made.random_bytes)
         words = [
             (await shaken(carrier, middle, partial(hello_of, eve), victim)).words
             for victim in (ada, bob)

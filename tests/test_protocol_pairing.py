@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from slowlight.protocol.encoding import pack
 from slowlight.protocol.errors import DecodeError, IntegrityError
+from slowlight.protocol.handshake import prologue_of
 from slowlight.protocol.nearby import PAIRING_KEY, nearby_tag
 from slowlight.protocol.pairing import (
+    PAIRING_PROTOCOL,
     PairingHello,
     check_commitment,
     commitment,
     decode_hello,
-    pairing_prologue,
     pairing_words,
 )
 from slowlight.protocol.words import spoken_words
@@ -36,7 +37,7 @@ def test_the_published_examples() -> None:
     )
     words = pairing_words(KEYS[0], ADA.encode(), KEYS[1], BOB.encode())
     assert " ".join(words) == "scare armed gadget resist"
-    assert pairing_prologue("").hex() == "736c6f776c696768742d706169722d31c400"
+    assert prologue_of("", PAIRING_PROTOCOL).hex() == "736c6f776c696768742d706169722d31c400"
 
 
 @given(
@@ -122,6 +123,7 @@ def test_a_tag_says_nothing_without_the_key() -> None:
 
 def test_networks_do_not_mix() -> None:
     """The prologue names the network, within its bound."""
-    assert pairing_prologue("mars") != pairing_prologue("")
+    kinds = {prologue_of(name, kind) for name in ("", "mars") for kind in (PAIRING_PROTOCOL, b"x")}
+    assert len(kinds) == 4
     with pytest.raises(ValueError, match="network name"):
-        pairing_prologue("m" * 257)
+        prologue_of("m" * 257, PAIRING_PROTOCOL)
