@@ -16,11 +16,13 @@ from .clock import RandomBytes
 from .logs import Log
 from .sessions import Bell
 
-MAX_SEEN: Final = 256
+MAX_SEEN: Final = 64
 """Announcements that are kept; the oldest leaves. More nodes than this on one network find each
 other by turns, since each announces itself anew every `NEW_NONCE_S`."""
-MAX_KNOWN: Final = 4_096
-"""Devices that are compared with an announcement: about 5 ms."""
+MAX_KNOWN: Final = 1_024
+"""Devices that are compared with each announcement, peers first: 65,536 hashes, 0.1 s of a machine
+that hears a flood of them, at most every `RINGS_APART_S`."""
+RINGS_APART_S: Final = 1.0
 NEW_NONCE_S: Final = 600.0
 """How long one announcement can be recognised as the same."""
 RETRY_S: Final = 60.0
@@ -199,7 +201,8 @@ def lan_port(listening: Sequence[str]) -> int:
 
 
 async def ring_along(heard: Bell, told: Callable[[], None]) -> None:
-    """Pass on every ring of one bell."""
+    """Pass on the rings of one bell; those of the same second as one."""
     while True:
         await heard.wait()
+        await trio.sleep(RINGS_APART_S)
         told()

@@ -300,8 +300,9 @@ class _Window:
 
     async def _look(self) -> None:
         port, listeners = await self._pairing.doors.listen()
-        nonce = await self._pairing.announcer.announce(PAIRING_KEY, port)
+        nonce = b""
         try:
+            nonce = await self._pairing.announcer.announce(PAIRING_KEY, port)
             async with trio.open_nursery() as nursery:
                 self._calling = nursery.cancel_scope
                 for listener in listeners:

@@ -10,9 +10,17 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from slowlight.node.carriers.lan import Sighting
 from slowlight.node.carriers.memory_lan import MemoryLan
 from slowlight.node.config import Config, NodeConfig
-from slowlight.node.nearby import MAX_SEEN, NEW_NONCE_S, RETRY_S, Neighbourhood, lan_port
+from slowlight.node.nearby import (
+    MAX_SEEN,
+    NEW_NONCE_S,
+    RETRY_S,
+    Neighbourhood,
+    lan_port,
+    ring_along,
+)
 from slowlight.node.peer_operations import STATUS, StatusRequest
 from slowlight.node.people_operations import FOLLOW, FollowRequest
+from slowlight.node.sessions import Bell
 from slowlight.protocol.nearby import PAIRING_KEY, nearby_tag
 from slowlight.store.base import Peer
 from tests.memory_net import Running, net, run_home, running
@@ -142,3 +150,21 @@ def test_own_announcements_mean_nobody(tmp_path: Path) -> None:
     around.was_mine(b"n" * 16)
     around.on_seen(Sighting(b"n" * 16, nearby_tag(keys.box.public, b"n" * 16), ("h:1",)))
     assert [peer.addresses for peer in around.dialled()] == [("h:1",)]
+
+
+async def test_a_flood_is_looked_at_once_a_second(autojump_clock: MockClock) -> None:
+    """However many announcements come, those who dial are woken once for all of a second."""
+    heard, woken = Bell(), 0
+
+    def wake() -> None:
+        nonlocal woken
+        woken += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ring_along, heard, wake)
+        for _ in range(1_000):
+            await trio.sleep(0.01)
+            heard.ring()
+        await trio.sleep(2)
+        nursery.cancel_scope.cancel()
+    assert 5 <= woken <= 11

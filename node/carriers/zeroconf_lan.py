@@ -42,6 +42,9 @@ class ZeroconfLan:
     async def open(self, on_seen: OnSeen, on_gone: OnGone) -> None:
         """Begin to listen; takes a second or two, in a thread."""
         token = trio.lowlevel.current_trio_token()
+        hosts = self._ipv4()
+        if not hosts:
+            raise LanError("this machine has no IPv4 address")
 
         def tell(call: Callable[[], None]) -> None:
             try:
@@ -52,7 +55,7 @@ class ZeroconfLan:
         try:
             self._zeroconf = await trio.to_thread.run_sync(
                 lambda: _listen(
-                    self._ipv4(),
+                    hosts,
                     lambda sighting: tell(lambda: on_seen(sighting)),
                     lambda nonce: tell(lambda: on_gone(nonce)),
                 )
