@@ -13,6 +13,7 @@ from typing import Final
 import trio
 
 from ..store.base import Peer
+from .blocking_operations import BlockRequest, UnblockRequest
 from .key_operations import EnactRequest
 from .logs import Log
 from .operation import Request
@@ -37,6 +38,8 @@ SIGNING: Final = (
     FollowRequest,
     UnfollowRequest,
     SetProfileRequest,
+    BlockRequest,
+    UnblockRequest,
     EnactRequest,
 )
 """What is asked of a node that signs for it."""

@@ -218,8 +218,14 @@ async def test_without_a_running_node_nobody_is_asked(
 
 def test_every_operation_that_signs_is_known() -> None:
     """Those that only read wait for nobody; period keys wait if they are published."""
-    signing = {"post", "edit", "delete", "follow", "unfollow", "set_profile", "enact"}
+    signing = {"post", "edit", "delete", "follow", "unfollow", "set_profile", "block", "unblock"}
+    signing |= {"enact"}
+    reading = {"status", "read", "thread", "show", "search", "trace", "follows", "forks", "blocks"}
+    reading |= {"profile", "name", "peers", "add_peer", "remove_peer", "invite", "sync", "devices"}
+    reading |= {"db_stats", "db_scrub", "db_backup", "pair", "pair_answer", "answer", "periods"}
+    reading |= {"plan_revocation", "plan_rotation", "plan_accept"}
     assert {one.name for one in OPERATIONS.values() if one.request in SIGNING} == signing
+    assert signing | reading == set(OPERATIONS), "say of a new one whether it signs"
     assert signs(EnactRequest(records=()))
     assert signs(PeriodsRequest(publish=True))
     assert not signs(PeriodsRequest())
