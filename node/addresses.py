@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -74,6 +75,29 @@ def reachable(listening: Sequence[str], hosts: Sequence[str]) -> list[str]:
             continue
         usable += (write_address(own, port) for own in hosts if (":" in own) == (":" in host))
     return list(dict.fromkeys(usable))
+
+
+def is_away(host: str) -> bool:
+    """Say whether a host is another machine, or an address that other machines can reach."""
+    if host in WILDCARDS:
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+def open_port(listening: Sequence[str]) -> int:
+    """Return the port of the first listening address that other machines can reach; 0: none.
+
+    Args:
+        listening: ``host:port`` with the real ports.
+    """
+    for address in listening:
+        host, port = parse_address(address, least_port=0)
+        if is_away(host):
+            return port
+    return 0
 
 
 def _bad(text: str) -> ServiceError:

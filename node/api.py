@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .asgi import cancel_when_gone
 from .db_operations import DbBackupRequest
 from .errors import Code, Exit, ServiceError
 from .event_stream import EventStream, wanted_after
@@ -138,7 +139,7 @@ class _SyncAnswer(Response):
         """Send line after line."""
         put, take = trio.open_memory_channel[StreamLine](_WAITING_LINES)
         async with trio.open_nursery() as nursery, take:
-            nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
+            nursery.start_soon(cancel_when_gone, receive, nursery.cancel_scope)
             nursery.start_soon(self._synchronise, put)
             head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
             await send(head)
@@ -168,17 +169,11 @@ async def _unless_gone(before: Before, asked: Asked, receive: Receive) -> None:
         ClientDisconnect: nobody waits for the answer.
     """
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
+        nursery.start_soon(cancel_when_gone, receive, nursery.cancel_scope)
         await before(asked)
         nursery.cancel_scope.cancel()
         return
     raise ClientDisconnect
-
-
-async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
 
 
 async def _body(request: Request) -> bytes:

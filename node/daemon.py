@@ -16,7 +16,7 @@ from ..protocol.frames import ByeReason
 from ..protocol.handshake import prologue_of
 from ..protocol.pairing import PAIRING_PROTOCOL
 from ..store.base import NodeStore, StoreError
-from .addresses import own_hosts, reachable
+from .addresses import open_port, own_hosts, reachable
 from .api import make_app
 from .api_server import ApiServer, open_socket
 from .beginning import OpenStore, open_own_store, open_sqlite_store
@@ -33,7 +33,7 @@ from .first_look import FirstLook
 from .home import Home
 from .keys import DeviceKeys
 from .logs import Log, opened_log
-from .nearby import Announcer, Neighbourhood, lan_port, ring_along
+from .nearby import Announcer, Neighbourhood, ring_along
 from .network import Carrier, TcpCarrier, make_board, make_reception
 from .pairing import Doors, Pairing, TcpDoors
 from .pen import Pen
@@ -215,7 +215,7 @@ class _Node:
                 await nursery.start(partial(doors.serve, self._reception))
                 nursery.start_soon(self._dialler.run)
                 await nursery.start(self._pairing.run)
-                port = lan_port(doors.addresses) if self._config.node.lan else 0
+                port = open_port(doors.addresses) if self._config.node.lan else 0
                 if port:
                     nursery.start_soon(self._announcer.run, port)
                     nursery.start_soon(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Final, Literal, TypeAlias
 
-from .addresses import WILDCARDS, parse_address
+from .addresses import is_away, parse_address
 from .client import Client
 from .clock import WallClock, rfc3339
 from .config import Config
@@ -218,7 +218,7 @@ def _ports(config: Config, machine: Machine, answers: _Answers | None) -> CheckV
                     text=f"nobody can listen on {address}: {why}",
                     fixes=("slowlight run --listen 0.0.0.0:0", "slowlight config list"),
                 )
-    if not any(map(_is_open, addresses)):
+    if not any(is_away(parse_address(address, least_port=0)[0]) for address in addresses):
         return CheckView(
             name="ports",
             state="note",
@@ -232,7 +232,7 @@ def _ports(config: Config, machine: Machine, answers: _Answers | None) -> CheckV
 def _firewall(config: Config, machine: Machine, answers: _Answers | None) -> CheckView:
     """Say what is known: from inside nobody sees whether others get through."""
     called = answers is not None and (
-        any(link.direction == "in" and _is_away(link.address) for link in answers.status.links)
+        any(link.direction == "in" and is_away(link.address) for link in answers.status.links)
         or any(peer.last_contact_ms and not peer.addresses for peer in answers.peers)
     )
     if called:
@@ -302,20 +302,6 @@ def _date(t_ms: int) -> str:
 
 def _peers_named(number: int) -> str:
     return f"{number} peer" if number == 1 else f"{number} peers"
-
-
-def _is_open(address: str) -> bool:
-    """Say whether machines elsewhere can reach a listening address at all."""
-    return _is_away(parse_address(address, least_port=0)[0])
-
-
-def _is_away(host: str) -> bool:
-    if host in WILDCARDS:
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"
 
 
 def _ports_of(addresses: Sequence[str]) -> list[int]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..store.base import StoreError
+from .asgi import cancel_when_gone
 from .errors import Code, ServiceError
 from .event_views import ArrivedEvent, DroppedEvent, HelloEvent, LinkEvent
 from .events import Events, LinkNotice, Listener
@@ -75,7 +76,7 @@ class EventStream(Response):
             head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
             await send(head)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
+                nursery.start_soon(cancel_when_gone, receive, nursery.cancel_scope)
                 await self._tell_all(listener, tell)
                 nursery.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -123,9 +124,3 @@ class EventStream(Response):
                 state=notice.state,
             )
             await tell(written("link", link))
-
-
-async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

@@ -10,7 +10,6 @@ import trio
 
 from ..protocol.nearby import NONCE_BYTES, PAIRING_KEY, nearby_tag
 from ..store.base import NodeStore, Peer
-from .addresses import parse_address
 from .carriers.lan import Lan, LanError, Sighting
 from .clock import RandomBytes
 from .logs import Log
@@ -189,15 +188,6 @@ class Announcer:
                 await self.withdraw(before)
             before = now
             await trio.sleep(NEW_NONCE_S)
-
-
-def lan_port(listening: Sequence[str]) -> int:
-    """Return the port to call out: of the first door that others on the network can reach; or 0."""
-    for address in listening:
-        host, port = parse_address(address, least_port=0)
-        if not host.startswith("127.") and host not in ("::1", "localhost"):
-            return port
-    return 0
 
 
 async def ring_along(heard: Bell, told: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from slowlight.node.addresses import open_port
 from slowlight.node.carriers.lan import Sighting
 from slowlight.node.carriers.memory_lan import MemoryLan
 from slowlight.node.config import Config, NodeConfig
@@ -15,7 +16,6 @@ from slowlight.node.nearby import (
     NEW_NONCE_S,
     RETRY_S,
     Neighbourhood,
-    lan_port,
     ring_along,
 )
 from slowlight.node.peer_operations import STATUS, StatusRequest
@@ -113,9 +113,9 @@ async def test_who_does_not_want_it_calls_nothing_out(
 
 def test_the_port_of_the_first_open_door_is_called_out() -> None:
     """Loopback is of no use to others."""
-    assert lan_port(("127.0.0.1:7", "0.0.0.0:8", "192.0.2.1:9")) == 8
-    assert lan_port(("localhost:7", "[::1]:7")) == 0
-    assert lan_port(()) == 0
+    assert open_port(("127.0.0.1:7", "0.0.0.0:8", "192.0.2.1:9")) == 8
+    assert open_port(("localhost:7", "[::1]:7")) == 0
+    assert open_port(()) == 0
 
 
 def test_a_flood_of_announcements_is_bounded(tmp_path: Path) -> None:
