@@ -7,7 +7,7 @@ that identity certified it and the device itself signed the entry that says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -31,6 +31,7 @@ from .identity import (
     decode_certificate,
     decode_inception,
     decode_revocation,
+    decode_rotation,
     verify_accept,
     verify_certificate,
     verify_revocation,
@@ -109,6 +110,14 @@ def records_id(hashes: Iterable[bytes]) -> bytes:
     return hash32(PERSON_RECORDS, b"".join(sorted(hashes)))
 
 
+_FORMS: Final[Mapping[RecordKind, Callable[[bytes], object]]] = {
+    RecordKind.ROTATE: decode_rotation,
+    RecordKind.REVOKE: decode_revocation,
+    RecordKind.ACCEPT: decode_accept,
+}
+"""What holds the body of a record to its form: before any signature, as with everything else."""
+
+
 def decode_ident(body: bytes) -> Ident:
     """Decode an IDENT body, strictly; raises DecodeError."""
     value = unpack(body, max_bytes=MAX_BODY_BYTES, max_items=MAX_IDENT_RECORDS, what="IDENT")
@@ -124,6 +133,7 @@ def decode_ident(body: bytes) -> Ident:
             as_bytes_upto(record[1], MAX_RECORD_BYTES, "IDENT record body"),
             as_bytes(record[2], SIGNATURE_BYTES, "IDENT record signature"),
         )
+        _FORMS[RecordKind(kind)](signed.body)
         records.append((RecordKind(kind), signed))
     if len({record.hash for _, record in records}) != len(records):
         raise DecodeError("IDENT: one record twice")

@@ -14,6 +14,8 @@ DECODERS: Final = {each.name: each for each in decoders()}
 SEED: Final = 1
 MUTANTS: Final = 2_000
 MANY_MUTANTS: Final = 10_000
+FOUND_SEEDS: Final = {"ident": (3_006_910_824,)}
+"""Seeds that have shown a disagreement once."""
 
 
 @pytest.mark.parametrize("name", DECODERS)
@@ -24,7 +26,8 @@ def test_both_decoders_find_the_same_in_mutants(name: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", DECODERS)
 def test_both_decoders_find_the_same_in_many_mutants(name: str) -> None:
-    compare(DECODERS[name], random.randrange(2**32), MANY_MUTANTS)
+    for seed in (*FOUND_SEEDS.get(name, ()), random.randrange(2**32)):
+        compare(DECODERS[name], seed, MANY_MUTANTS)
 
 
 def compare(decoder: Twice, seed: int, count: int) -> None:
