@@ -133,7 +133,10 @@ def decode_ident(body: bytes) -> Ident:
             as_bytes_upto(record[1], MAX_RECORD_BYTES, "IDENT record body"),
             as_bytes(record[2], SIGNATURE_BYTES, "IDENT record signature"),
         )
-        _FORMS[RecordKind(kind)](signed.body)
+        try:
+            _FORMS[RecordKind(kind)](signed.body)
+        except DecodeError as error:
+            raise DecodeError(f"IDENT record: {error}") from error
         records.append((RecordKind(kind), signed))
     if len({record.hash for _, record in records}) != len(records):
         raise DecodeError("IDENT: one record twice")
